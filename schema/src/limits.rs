@@ -1,0 +1,38 @@
+//! Every bound of this crate, its reason, and its rule for "full".
+//!
+//! Owner: this crate; writers may ask for a bound before they build. Always: what an honest writer makes passes, so a
+//! refused buffer is a damaged or a hostile one. The rule for "full" is the same everywhere: `decode` refuses with
+//! [`crate::Problem`] before it copies anything; a writer that exceeds a bound is a mistake of ours (debug assertion).
+
+/// Longest `PushMessage`, bytes. The REST API bounds a notification's texts to 10 970 characters in all (intent 4096,
+/// payload 3072, big_image 1024, url 1024, want 1000, the rest 754), at worst 4 bytes each: 43 880 bytes. The four names
+/// it leaves open (ring, thread, category, slot) have room for 1024 such characters each, 16 384 bytes; the rest is the
+/// table. It is half of what one frame can carry to a device.
+pub const PUSH_LEN_MAX: usize = 64 * 1024;
+
+/// Longest record without a list or a body, bytes: an `App` has six texts an operator typed or we made, a `Device` one,
+/// an alias is at most 40 characters. Sixteen times a typical `App`.
+pub const SMALL_RECORD_LEN_MAX: usize = 8 * 1024;
+
+/// Longest `Message` record, bytes: a first piece of at most 2 KiB (the store's piece size, so that a torn page cuts
+/// where the store itself cuts) and 60 bytes of table; twice that, so that fields can be added.
+pub const MESSAGE_LEN_MAX: usize = 4 * 1024;
+
+/// Most targets in a `FirstAnswer`: one request names at most 1000 CIDs or 1000 aliases, an alias has at most 10 CIDs.
+pub const FIRST_ANSWER_TARGETS_MAX: usize = 10_000;
+
+/// Longest `FirstAnswer`, bytes: 17 a target, and 1 KiB for the task id and the table.
+pub const FIRST_ANSWER_LEN_MAX: usize = FIRST_ANSWER_TARGETS_MAX * 17 + 1024;
+
+/// Deepest nesting of tables: a push and its content. Tables a newer writer adds are not visited, so the bound is exact.
+pub const DEPTH_MAX: usize = 2;
+
+/// Most tables visited in one buffer: a push and its content, for the same reason.
+pub const TABLES_MAX: usize = 2;
+
+/// What the verifier may count beyond a buffer's own length. It sums what it visits and visits some bytes of a vtable
+/// twice: 2 a table and 2 a field, with at most 27 fields and 2 tables 58 bytes. More means that fields share bytes,
+/// which no writer of ours does and which would turn a short buffer into many long copies.
+pub const APPARENT_OVERHEAD_MAX: usize = 256;
+
+const _: () = assert!(APPARENT_OVERHEAD_MAX >= 2 * (27 + TABLES_MAX));

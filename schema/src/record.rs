@@ -1,0 +1,18 @@
+//! What the store keeps, one struct per kind of row.
+//!
+//! Owner: whoever made or decoded it; the keyspace says which struct a value is. Always: what is written today reads
+//! back equal, and the golden files hold what was written before.
+
+mod alias;
+mod answer;
+mod app;
+mod device;
+mod message;
+mod tally;
+
+pub use alias::{AliasOfClient, Binding};
+pub use answer::{FirstAnswer, FirstTarget};
+pub use app::App;
+pub use device::{Cursor, Device};
+pub use message::{Message, MessageRef};
+pub use tally::{Number, Tally};

@@ -1,0 +1,125 @@
+//! A buffer as long as its bound is read, one byte more is refused, and the longest legal values fit.
+//!
+//! Owner: the tests of this crate. Always: bounds are tried from both sides.
+
+use schema::Problem;
+use schema::limits::{FIRST_ANSWER_TARGETS_MAX, MESSAGE_LEN_MAX, PUSH_LEN_MAX};
+use schema::push::{Content, Notification, PushMessage};
+use schema::record::{FirstAnswer, FirstTarget, Message, Number, Tally};
+
+use crate::samples;
+
+/// Longest texts of the REST API, in a character of four bytes.
+fn longest_notification() -> Notification {
+    let text = |chars: usize| "𠀀".repeat(chars);
+    let some = |chars: usize| Some(text(chars));
+    Notification {
+        title: text(50),
+        body: text(256),
+        click_type: "payload_custom".into(),
+        big_image: some(1024),
+        logo: some(64),
+        logo_url: some(256),
+        channel_id: some(64),
+        channel_name: some(64),
+        channel_level: Some(4),
+        intent: some(4096),
+        want: some(1000),
+        url: some(1024),
+        payload: some(3072),
+        notify_id: Some(1),
+        ring_name: some(1024),
+        badge_add_num: Some(1),
+        thread_id: some(1024),
+        category: some(1024),
+        slot_type: some(1024),
+        redisplay_freq: Some(3),
+        redisplay_duration: Some(24),
+        big_text: None,
+    }
+}
+
+#[test]
+fn given_the_longest_legal_notification_when_encoded_should_be_within_the_bound() {
+    let push = PushMessage {
+        content: Content::Notification(Box::new(longest_notification())),
+        ..samples::notification()
+    };
+    let bytes = push.encode();
+    assert!(bytes.len() <= PUSH_LEN_MAX, "{} bytes", bytes.len());
+    assert_eq!(PushMessage::decode(&bytes), Ok(push));
+}
+
+/// Bytes that decode, padded behind to `len`: FlatBuffers reads by offset and ignores what nothing points to.
+fn padded(mut bytes: Vec<u8>, len: usize) -> Vec<u8> {
+    bytes.resize(len, 0);
+    bytes
+}
+
+#[test]
+fn given_a_push_at_its_bound_when_decoded_should_be_read_and_one_byte_more_refused() {
+    let push = samples::notification();
+    assert_eq!(
+        PushMessage::decode(&padded(push.encode(), PUSH_LEN_MAX)),
+        Ok(push.clone())
+    );
+    assert_eq!(
+        PushMessage::decode(&padded(push.encode(), PUSH_LEN_MAX + 1))
+            .unwrap_err()
+            .problem,
+        Problem::TooLong {
+            len: PUSH_LEN_MAX + 1,
+            len_max: PUSH_LEN_MAX
+        }
+    );
+}
+
+#[test]
+fn given_a_message_at_its_bound_when_decoded_should_be_read_and_one_byte_more_refused() {
+    let message = samples::message();
+    assert_eq!(
+        Message::decode(&padded(message.encode(), MESSAGE_LEN_MAX)),
+        Ok(message.clone())
+    );
+    assert!(Message::decode(&padded(message.encode(), MESSAGE_LEN_MAX + 1)).is_err());
+}
+
+#[test]
+fn given_a_full_first_piece_when_encoded_should_leave_room_for_new_fields() {
+    let mut message = samples::message();
+    message.body = vec![7; 2048];
+    assert!(message.encode().len() < MESSAGE_LEN_MAX - 1024);
+}
+
+#[test]
+fn given_the_most_targets_when_encoded_should_decode() {
+    let target = FirstTarget {
+        cid: [9; 16],
+        status: 1,
+    };
+    let mut answer = samples::first_answer();
+    answer.targets = vec![target; FIRST_ANSWER_TARGETS_MAX];
+    assert_eq!(FirstAnswer::decode(&answer.encode()), Ok(answer));
+}
+
+#[test]
+fn given_small_records_when_encoded_should_stay_small() {
+    let sizes = [
+        ("cursor", samples::cursor().encode().len(), 48),
+        ("binding", samples::binding().encode().len(), 24),
+        ("empty tally", Tally::default().encode().len(), 16),
+        ("number", Number { value: 1 }.encode().len(), 24),
+    ];
+    for (name, len, len_max) in sizes {
+        assert!(len <= len_max, "{name}: {len} bytes, at most {len_max}");
+    }
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "Message: built")]
+fn given_a_body_that_no_reader_takes_when_encoded_should_assert() {
+    let mut message = samples::message();
+    message.body = vec![0; MESSAGE_LEN_MAX];
+    message.encode();
+}

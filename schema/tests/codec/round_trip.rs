@@ -1,0 +1,96 @@
+//! What is encoded decodes to an equal value, for every struct and any content.
+//!
+//! Owner: the tests of this crate. Always: equality is the derived one, so every field counts.
+
+use proptest::prelude::*;
+use schema::record::{AliasOfClient, Binding, Cursor, Message, MessageRef, Number, Tally};
+
+use crate::samples::{self, Codec};
+
+fn assert_round_trip<T: Codec>(name: &str, value: T) {
+    let back = T::from_bytes(&value.to_bytes());
+    assert_eq!(back.as_ref(), Ok(&value), "{name}");
+}
+
+#[test]
+fn given_every_sample_when_encoded_should_decode_equal() {
+    samples::for_every_sample!(assert_round_trip);
+}
+
+#[test]
+fn given_empty_and_absent_texts_when_decoded_should_stay_apart() {
+    let mut absent = samples::notification();
+    let mut empty = samples::notification();
+    for (message, url) in [(&mut absent, None), (&mut empty, Some(String::new()))] {
+        if let schema::push::Content::Notification(notification) = &mut message.content {
+            notification.url = url;
+        }
+    }
+    assert_ne!(absent, empty);
+    assert_round_trip("absent", absent);
+    assert_round_trip("empty", empty);
+}
+
+#[test]
+fn given_a_stored_message_when_read_by_reference_should_not_copy_the_body() {
+    let message = samples::message();
+    let bytes = message.encode();
+    let read = MessageRef::decode(&bytes).unwrap();
+    assert_eq!(read.to_owned(), message);
+    assert!(bytes.as_ptr_range().contains(&read.body.as_ptr()));
+}
+
+#[test]
+fn given_a_buffer_at_any_alignment_when_decoded_should_not_matter() {
+    let push = samples::notification();
+    let encoded = push.encode();
+    let mut shifted = vec![0; encoded.len() + 8];
+    for shift in 0..8 {
+        let place = &mut shifted[shift..shift + encoded.len()];
+        place.copy_from_slice(&encoded);
+        assert_eq!(
+            schema::push::PushMessage::decode(place).as_ref(),
+            Ok(&push),
+            "{shift}"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn given_any_push_when_encoded_should_decode_equal(value in samples::pushes()) {
+        assert_round_trip("push", value);
+    }
+
+    #[test]
+    fn given_any_app_when_encoded_should_decode_equal(value in samples::apps()) {
+        assert_round_trip("app", value);
+    }
+
+    #[test]
+    fn given_any_device_when_encoded_should_decode_equal(value in samples::devices()) {
+        assert_round_trip("device", value);
+    }
+
+    #[test]
+    fn given_any_message_when_encoded_should_decode_equal(value in samples::messages()) {
+        let bytes = value.encode();
+        prop_assert_eq!(MessageRef::decode(&bytes), Ok(value.as_ref()));
+        prop_assert_eq!(Message::decode(&bytes), Ok(value));
+    }
+
+    #[test]
+    fn given_any_first_answer_when_encoded_should_decode_equal(value in samples::first_answers()) {
+        assert_round_trip("first answer", value);
+    }
+
+    #[test]
+    fn given_any_numbers_when_encoded_should_decode_equal(n in any::<[u64; 6]>(), alias in ".{0,40}") {
+        let [accepted, acked, expired, revoked, filtered, failed] = n;
+        assert_round_trip("tally", Tally { accepted, acked, expired, revoked, filtered, failed });
+        assert_round_trip("cursor", Cursor { acked, last_login_ms: expired, last_seen_ms: failed });
+        assert_round_trip("alias", AliasOfClient { alias, order: n[0] });
+        assert_round_trip("binding", Binding { order: n[0] });
+        assert_round_trip("number", Number { value: n[0] });
+    }
+}

@@ -1,0 +1,313 @@
+//! One full value of every struct, a proptest strategy for each, and one trait over all of them.
+//!
+//! Owner: the tests of this crate. Always: a sample sets every field to something a default is not, so that a field
+//! lost on the way shows.
+
+use std::fmt::Debug;
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use schema::SchemaError;
+use schema::push::{Content, DisplayWindow, Notification, PushMessage};
+use schema::record::{
+    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, FirstTarget, Message, Number, Tally,
+};
+
+/// What `encode` and `decode` look like on every struct.
+pub(crate) trait Codec: Sized + Clone + Debug + PartialEq {
+    fn to_bytes(&self) -> Vec<u8>;
+    fn from_bytes(bytes: &[u8]) -> Result<Self, SchemaError>;
+}
+
+macro_rules! codec {
+    ($($name:ty),*) => {$(
+        impl Codec for $name {
+            fn to_bytes(&self) -> Vec<u8> {
+                self.encode()
+            }
+            fn from_bytes(bytes: &[u8]) -> Result<Self, SchemaError> {
+                Self::decode(bytes)
+            }
+        }
+    )*};
+}
+
+codec!(
+    PushMessage,
+    App,
+    Device,
+    Cursor,
+    AliasOfClient,
+    Binding,
+    Message,
+    FirstAnswer,
+    Tally,
+    Number
+);
+
+/// Calls a generic function with the name and the sample of every struct; the names are the golden files'.
+macro_rules! for_every_sample {
+    ($check:path $(, $more:expr)?) => {
+        $check("push_transmission", $crate::samples::transmission() $(, $more)?);
+        $check("push_notification", $crate::samples::notification() $(, $more)?);
+        $check("push_revoke", $crate::samples::revoke() $(, $more)?);
+        $check("app", $crate::samples::app() $(, $more)?);
+        $check("device", $crate::samples::device() $(, $more)?);
+        $check("cursor", $crate::samples::cursor() $(, $more)?);
+        $check("alias_of_client", $crate::samples::alias_of_client() $(, $more)?);
+        $check("binding", $crate::samples::binding() $(, $more)?);
+        $check("message", $crate::samples::message() $(, $more)?);
+        $check("first_answer", $crate::samples::first_answer() $(, $more)?);
+        $check("tally", $crate::samples::tally() $(, $more)?);
+        $check("number", $crate::samples::number() $(, $more)?);
+    };
+}
+pub(crate) use for_every_sample;
+
+pub(crate) fn transmission() -> PushMessage {
+    PushMessage {
+        task_id: "RASL_1124_b3f1".into(),
+        content: Content::Transmission("{\"hello\":\"世界\"}".into()),
+        duration: None,
+        network_type: 0,
+    }
+}
+
+pub(crate) fn notification() -> PushMessage {
+    let text = |text: &str| Some(text.to_owned());
+    let notification = Notification {
+        title: "title 标题".into(),
+        body: "body".into(),
+        click_type: "intent".into(),
+        big_text: text("big text"),
+        big_image: text("https://example.org/big.png"),
+        logo: text("logo.png"),
+        logo_url: text("https://example.org/logo.png"),
+        channel_id: text("news"),
+        channel_name: text("News"),
+        channel_level: Some(4),
+        intent: text("intent:#Intent;component=org.example/.Main;end"),
+        want: text("{\"bundleName\":\"org.example\"}"),
+        url: text("https//:example.org"),
+        payload: text("payload"),
+        notify_id: Some(2_147_483_647),
+        ring_name: text("bell"),
+        badge_add_num: Some(1),
+        thread_id: text("thread"),
+        category: text("CATEGORY_MESSAGE"),
+        slot_type: text("SOCIAL_COMMUNICATION"),
+        redisplay_freq: Some(3),
+        redisplay_duration: Some(24),
+    };
+    PushMessage {
+        task_id: "RASL_1124_b3f2".into(),
+        content: Content::Notification(Box::new(notification)),
+        duration: Some(DisplayWindow {
+            start_ms: 1_795_500_000_000,
+            end_ms: 1_795_500_660_000,
+        }),
+        network_type: 1,
+    }
+}
+
+pub(crate) fn revoke() -> PushMessage {
+    PushMessage {
+        task_id: "RASL_1124_b3f3".into(),
+        content: Content::Revoke {
+            old_task_id: "RASL_1124_b3f2".into(),
+            force: true,
+        },
+        duration: None,
+        network_type: 0,
+    }
+}
+
+pub(crate) fn app() -> App {
+    App {
+        number: 7,
+        app_id: "appid-public-000000000001".into(),
+        app_key: "appkey-hidden-00000000001".into(),
+        app_secret: "appsecret-hidden-00000001".into(),
+        master_secret: "mastersecret-hidden-00001".into(),
+        name: "demo".into(),
+        created_ms: 1_795_500_000_000,
+        disabled: true,
+        sign_required: true,
+    }
+}
+
+pub(crate) fn device() -> Device {
+    Device {
+        app: 7,
+        install: [0x11; 16],
+        secret_hash: [0xa5; 32],
+        created_ms: 1_795_500_000_001,
+        platform: 3,
+        sdk_version: "ringpost-sim 0.1.0".into(),
+        push_off: true,
+        blocked: true,
+    }
+}
+
+pub(crate) fn cursor() -> Cursor {
+    Cursor {
+        acked: 0x0123_4567_89ab_cdef,
+        last_login_ms: 1_795_500_000_002,
+        last_seen_ms: 1_795_500_000_003,
+    }
+}
+
+pub(crate) fn alias_of_client() -> AliasOfClient {
+    AliasOfClient {
+        alias: "user_用户_1".into(),
+        order: 99,
+    }
+}
+
+pub(crate) fn binding() -> Binding {
+    Binding { order: 99 }
+}
+
+pub(crate) fn message() -> Message {
+    Message {
+        expires_ms: 1_795_507_200_000,
+        accepted_ms: 1_795_500_000_000,
+        pieces: 2,
+        sealed: true,
+        body: (0..=255).collect(),
+    }
+}
+
+pub(crate) fn first_answer() -> FirstAnswer {
+    let target = |n: u8| FirstTarget {
+        cid: [n; 16],
+        status: n,
+    };
+    FirstAnswer {
+        task_id: "RASL_1124_b3f1".into(),
+        accepted_ms: 1_795_500_000_000,
+        targets: (1..=3).map(target).collect(),
+    }
+}
+
+pub(crate) fn tally() -> Tally {
+    Tally {
+        accepted: 21,
+        acked: 1,
+        expired: 2,
+        revoked: 3,
+        filtered: 4,
+        failed: 5,
+    }
+}
+
+pub(crate) fn number() -> Number {
+    Number { value: 4096 }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    ".{0,40}"
+}
+
+fn maybe_text() -> impl Strategy<Value = Option<String>> {
+    of(text())
+}
+
+prop_compose! {
+    fn notifications()(
+        needed in (text(), text(), text()),
+        looks in (maybe_text(), maybe_text(), maybe_text(), maybe_text(), maybe_text(), maybe_text()),
+        clicks in (maybe_text(), maybe_text(), maybe_text(), maybe_text()),
+        rest in (maybe_text(), maybe_text(), maybe_text(), maybe_text()),
+        bytes in (of(any::<u8>()), of(any::<u8>()), of(any::<u8>())),
+        words in (of(any::<u32>()), of(any::<u32>())),
+    ) -> Notification {
+        let (title, body, click_type) = needed;
+        let (big_text, big_image, logo, logo_url, channel_id, channel_name) = looks;
+        let (intent, want, url, payload) = clicks;
+        let (ring_name, thread_id, category, slot_type) = rest;
+        let (channel_level, redisplay_freq, redisplay_duration) = bytes;
+        let (notify_id, badge_add_num) = words;
+        Notification {
+            title, body, click_type, big_text, big_image, logo, logo_url, channel_id, channel_name,
+            channel_level, intent, want, url, payload, notify_id, ring_name, badge_add_num,
+            thread_id, category, slot_type, redisplay_freq, redisplay_duration,
+        }
+    }
+}
+
+fn contents() -> impl Strategy<Value = Content> {
+    prop_oneof![
+        text().prop_map(Content::Transmission),
+        notifications().prop_map(|n| Content::Notification(Box::new(n))),
+        (text(), any::<bool>())
+            .prop_map(|(old_task_id, force)| Content::Revoke { old_task_id, force }),
+    ]
+}
+
+prop_compose! {
+    pub(crate) fn pushes()(
+        task_id in text(),
+        content in contents(),
+        duration in of((any::<u64>(), any::<u64>())),
+        network_type in any::<u8>(),
+    ) -> PushMessage {
+        let duration = duration.map(|(start_ms, end_ms)| DisplayWindow { start_ms, end_ms });
+        PushMessage { task_id, content, duration, network_type }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn apps()(
+        number in any::<u32>(),
+        texts in (text(), text(), text(), text(), text()),
+        created_ms in any::<u64>(),
+        disabled in any::<bool>(),
+        sign_required in any::<bool>(),
+    ) -> App {
+        let (app_id, app_key, app_secret, master_secret, name) = texts;
+        App {
+            number, app_id, app_key, app_secret, master_secret, name, created_ms, disabled,
+            sign_required,
+        }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn devices()(
+        app in any::<u32>(),
+        install in any::<[u8; 16]>(),
+        secret_hash in any::<[u8; 32]>(),
+        created_ms in any::<u64>(),
+        platform in any::<u8>(),
+        sdk_version in text(),
+        push_off in any::<bool>(),
+        blocked in any::<bool>(),
+    ) -> Device {
+        Device { app, install, secret_hash, created_ms, platform, sdk_version, push_off, blocked }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn messages()(
+        expires_ms in any::<u64>(),
+        accepted_ms in any::<u64>(),
+        pieces in any::<u16>(),
+        sealed in any::<bool>(),
+        body in vec(any::<u8>(), 0..=2048),
+    ) -> Message {
+        Message { expires_ms, accepted_ms, pieces, sealed, body }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn first_answers()(
+        task_id in text(),
+        accepted_ms in any::<u64>(),
+        targets in vec((any::<[u8; 16]>(), any::<u8>()), 0..50),
+    ) -> FirstAnswer {
+        let target = |(cid, status)| FirstTarget { cid, status };
+        FirstAnswer { task_id, accepted_ms, targets: targets.into_iter().map(target).collect() }
+    }
+}
