@@ -1,0 +1,181 @@
+//! What the ingress can ask of a shard, already validated, and what it can be answered.
+//!
+//! A [`Command`] cannot be wrong in form: lengths, characters and counts were checked at the
+//! border. Whether a CID exists, belongs to the app or is online is decided by its shard.
+
+use bytes::Bytes;
+use protocol::ClientId;
+use schema::record::App;
+
+use crate::ids::AppNo;
+
+/// One request to one shard.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// One task for one CID. Goes to the CID's owner.
+    PushSingle {
+        /// The app that pushes; the CID must belong to it.
+        app: AppNo,
+        /// The target.
+        cid: ClientId,
+        /// What to push.
+        push: Push,
+    },
+    /// One task for several CIDs whose reach was probed before. Goes to the home of its request id.
+    PushMany {
+        /// The app that pushes.
+        app: AppNo,
+        /// The targets, each with what its owner said of it.
+        targets: Vec<(ClientId, Reach)>,
+        /// What to push.
+        push: Push,
+    },
+    /// Which of these CIDs exist in the app, and how a push would reach them now. Goes to the
+    /// owner of all of them.
+    Probe {
+        /// The app that asks.
+        app: AppNo,
+        /// CIDs of one shard.
+        cids: Vec<ClientId>,
+    },
+    /// The online state of CIDs. Goes to the owner of all of them.
+    Status {
+        /// The app that asks.
+        app: AppNo,
+        /// CIDs of one shard.
+        cids: Vec<ClientId>,
+    },
+    /// The CIDs bound to an alias. Goes to the home of the alias.
+    CidsOfAlias {
+        /// The app that asks.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// The alias.
+        alias: Box<str>,
+    },
+    /// The alias of a CID, one per alias type. Goes to the CID's owner.
+    AliasOfCid {
+        /// The app that asks.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// The CID.
+        cid: ClientId,
+    },
+    /// Bind CIDs to aliases, all or none. Goes to any shard.
+    BindAliases {
+        /// The app that asks.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// CID and alias.
+        bindings: Vec<(ClientId, Box<str>)>,
+    },
+    /// Unbind exactly these pairs; a pair that is not bound is not an error. Goes to any shard.
+    UnbindAliases {
+        /// The app that asks.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// CID and alias.
+        bindings: Vec<(ClientId, Box<str>)>,
+    },
+    /// Create an app; `number` is given by the store and comes back in the answer. Goes to any shard.
+    CreateApp(App),
+}
+
+/// What a push carries to its targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// The third party's name for this request; a repeat within 24 h gets the first answer.
+    pub request_id: Box<str>,
+    /// The task that this request becomes.
+    pub task_id: Box<str>,
+    /// How long it may wait for its target.
+    pub storage: Storage,
+    /// The encoded `PushMessage`, stored and sent as it is.
+    pub body: Bytes,
+}
+
+/// Whether a message may rest in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Until this time, in ms since the Unix epoch.
+    Until(u64),
+    /// Not at all (ttl -1): delivered to a live session or expired at once.
+    Never,
+}
+
+/// How a push would reach a target at this moment, by the word of its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// A session is live.
+    Online,
+    /// No session: the message would rest in the outbox.
+    Offline,
+    /// Nothing is sent to it: push is switched off, or it is black-listed.
+    Filtered,
+}
+
+/// The answer word of one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetStatus {
+    /// Handed to a live session.
+    Online,
+    /// Stored for later.
+    Offline,
+    /// Not sent.
+    Ignored,
+}
+
+impl TargetStatus {
+    /// The word of the HTTP API (`rest-v2.md` 2.2; the spelling is theirs).
+    pub fn word(self) -> &'static str {
+        match self {
+            TargetStatus::Online => "successed_online",
+            TargetStatus::Offline => "successed_offline",
+            TargetStatus::Ignored => "successed_ignore",
+        }
+    }
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// A push was accepted and is as durable as its storage demands. For a repeated request id
+    /// these are the task and the words of the first answer.
+    Pushed {
+        /// The task of the first request with this id.
+        task_id: Box<str>,
+        /// Each target with its word.
+        targets: Vec<(ClientId, TargetStatus)>,
+    },
+    /// The CIDs of `Probe` that exist in the app, in the order asked; others are left out.
+    Reached(Vec<(ClientId, Reach)>),
+    /// The CIDs of `Status` that exist in the app, in the order asked; others are left out.
+    Statuses(Vec<(ClientId, DeviceStatus)>),
+    /// CIDs of an alias, oldest binding first.
+    Cids(Vec<ClientId>),
+    /// The alias of a CID, if it has one.
+    Alias(Option<Box<str>>),
+    /// The change is durable.
+    Done,
+    /// The app is durable; its number is set.
+    AppCreated(App),
+    /// A CID is unknown or of another app; nothing was changed.
+    TargetInvalid,
+    /// A queue on the way was full, or the store is behind; nothing was accepted.
+    Busy,
+    /// The store refused; nothing was accepted, and the log says why.
+    StoreFailed,
+}
+
+/// What the owner of a CID knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceStatus {
+    /// A session is live.
+    pub online: bool,
+    /// Last login in ms since the Unix epoch; 0 if it never logged in.
+    pub last_login_ms: u64,
+}

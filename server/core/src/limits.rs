@@ -1,0 +1,76 @@
+//! Every bound of a shard's decisions, with its reason and its rule for "full".
+
+/// Pushes a session may have sent and not acknowledged. At 100 ms round trip this still moves
+/// 640 messages a second to one phone. Full: the rest waits in the outbox; nothing is lost.
+pub const WINDOW_LEN_MAX: u16 = 64;
+
+/// Bytes of unacknowledged pushes of one session. It bounds what a device that reads nothing can
+/// make the server hold; one message may always go. Full: the rest waits in the outbox.
+pub const WINDOW_BYTES_MAX: usize = 256 * 1024;
+
+/// Entries of a window, those included that are final behind one that is not: acked out of order
+/// or expired. Four windows. Without it a device that never acks its first message would make the
+/// window grow for as long as it lives. Full: nothing more is sent until the gap is closed.
+pub const WINDOW_SPAN_LEN_MAX: usize = 4 * WINDOW_LEN_MAX as usize;
+
+/// Messages kept in memory behind a full window. Full: the session falls behind, drops the
+/// bodies and reads them from the store once the window moves.
+pub const QUEUE_LEN_MAX: usize = 64;
+
+/// Bytes kept in memory behind a full window. Full: as [`QUEUE_LEN_MAX`].
+pub const QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Unstored messages (ttl -1) kept while a session still reads its backlog. Full: the newest
+/// expires at once, which is what its sender asked for.
+pub const UNSTORED_LEN_MAX: usize = 16;
+
+/// Messages of one page read from the store. Larger pages would only wait behind the window.
+pub const PAGE_LEN_MAX: usize = 64;
+
+/// Bytes of bodies of one page read from the store; one message may always come.
+pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Commits a shard may have under way; the size of its ring to the committer. At 50,000 pushes a
+/// second and shard it is 80 ms of work, more than a memtable flush takes. Full: the caller is
+/// answered "busy".
+pub const COMMITS_IN_FLIGHT_MAX: usize = 4096;
+
+/// Commits kept free for the shard's own cursors, so that acknowledgements are written down even
+/// while third parties keep the ring full.
+pub const COMMITS_RESERVED: usize = 16;
+
+/// Bytes of bodies in commits under way, per shard. Full: "busy".
+pub const COMMIT_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
+
+/// Reads a shard may have under way; the size of its ring to a reader thread. Full: sessions
+/// wait in line, questions of the ingress are answered "busy".
+pub const READS_IN_FLIGHT_MAX: usize = 256;
+
+/// Cursors that may be unwritten before they are flushed without waiting for the tick.
+pub const DIRTY_LEN_MAX: usize = 512;
+
+/// Time between two flushes of cursors, in ms. What is lost with them is only redelivered.
+pub const FLUSH_INTERVAL_MS: u64 = 500;
+
+/// CIDs bound to one alias (Getui's rule). Full: the oldest binding goes.
+pub const CIDS_PER_ALIAS_MAX: usize = 10;
+
+/// How long a request id is remembered, in ms.
+pub const REQUEST_ID_KEPT_MS: u64 = 24 * 3600 * 1000;
+
+/// Bytes of a body in one row. A torn 4 KiB page then never lies wholly inside one value, which
+/// keeps a damaged tail in the class that the store cuts off by itself.
+pub const PIECE_LEN_MAX: usize = 2048;
+
+/// Pieces of one body: `protocol`'s longest body needs 64.
+pub const PIECES_MAX: usize = 128;
+
+/// Time after the end of an expiry day before its rows are dropped, in ms: cursors that are
+/// flushed late still find their day.
+pub const DAY_GRACE_MS: u64 = 10 * 60 * 1000;
+
+/// Sessions told to go away in one tick of a drain, so that reconnects spread.
+pub const GO_AWAY_PER_TICK: usize = 512;
+
+const _: () = assert!(PIECE_LEN_MAX * PIECES_MAX >= protocol::limits::BODY_LEN_MAX_TO_DEVICE);
+const _: () = assert!(COMMITS_RESERVED < COMMITS_IN_FLIGHT_MAX);

@@ -1,0 +1,305 @@
+//! What one live session still has to get: the window of pushes under way and the feed behind it.
+//!
+//! Owner: one `Session`. Always: ids rise strictly from the cursor through the window to the
+//! queue; the cursor moves only over the unbroken run of final messages; a message is counted
+//! once, when the cursor passes it, so the counts and the cursor that is written beside them
+//! agree after any crash.
+//! Memory: at most a window and a queue of bodies (`limits`), nothing while idle.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::MessageId;
+use schema::record::Tally;
+
+use crate::clock::Day;
+use crate::limits::{
+    QUEUE_BYTES_MAX, QUEUE_LEN_MAX, UNSTORED_LEN_MAX, WINDOW_BYTES_MAX, WINDOW_LEN_MAX,
+    WINDOW_SPAN_LEN_MAX,
+};
+use crate::op::StoredMessage;
+use crate::read::Page;
+
+/// Where the next message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    /// From commits as they happen: the queue holds everything after the window.
+    Live,
+    /// From the store: there are messages that the queue does not hold.
+    Behind,
+    /// A page is being read; `more` if something was stored since the read was asked for.
+    Reading { more: bool },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Unacked,
+    Acked,
+    Expired,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InFlight {
+    id: MessageId,
+    day: Day,
+    len: u32,
+    kept: bool,
+    fate: Fate,
+}
+
+/// The device acknowledged an id above everything it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadAck {
+    /// What it acknowledged.
+    pub id: MessageId,
+    /// The highest id it was sent.
+    pub sent: MessageId,
+}
+
+/// What became final when the cursor moved.
+pub type Finals = BTreeMap<Day, Tally>;
+
+/// See the module page.
+#[derive(Debug)]
+pub struct Outbox {
+    cursor: MessageId,
+    /// The device says that it has handled everything up to here.
+    resume: MessageId,
+    /// The highest id that ever entered window or queue.
+    fed: MessageId,
+    window: VecDeque<InFlight>,
+    unacked_len: u16,
+    unacked_bytes: usize,
+    queue: VecDeque<StoredMessage>,
+    queue_bytes: usize,
+    /// Messages without a row that wait until the backlog before them is read.
+    unstored: VecDeque<StoredMessage>,
+    feed: Feed,
+}
+
+impl Outbox {
+    /// The outbox of a session that starts at `cursor`. `caught_up`: nothing is stored above it.
+    pub fn new(cursor: MessageId, resume: MessageId, caught_up: bool) -> Self {
+        Outbox {
+            cursor,
+            resume,
+            fed: cursor,
+            window: VecDeque::new(),
+            unacked_len: 0,
+            unacked_bytes: 0,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            unstored: VecDeque::new(),
+            feed: if caught_up { Feed::Live } else { Feed::Behind },
+        }
+    }
+
+    /// Everything up to here is final.
+    pub fn cursor(&self) -> MessageId {
+        self.cursor
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.window.is_empty() && self.queue.is_empty() && self.feed == Feed::Live
+    }
+
+    /// The highest id that came in, if nothing is stored above it.
+    pub fn caught_up_to(&self) -> Option<MessageId> {
+        (self.feed == Feed::Live).then_some(self.fed)
+    }
+
+    /// Pushes sent and not acknowledged.
+    pub fn unacked_len(&self) -> u16 {
+        self.unacked_len
+    }
+
+    /// A message of this device became durable. One without a row that finds no room is final
+    /// at once and comes back in `finals`.
+    pub fn stored(&mut self, message: StoredMessage, finals: &mut Finals) {
+        if message.id <= self.fed {
+            // A page that was read after the commit brought it already; one without a row comes
+            // too late to be in order.
+            if !message.kept {
+                count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+            }
+            return;
+        }
+        match self.feed {
+            Feed::Live if self.has_queue_room(&message) => self.enqueue(message),
+            Feed::Live if message.kept => self.feed = Feed::Behind,
+            Feed::Live => count(finals, Day::of_ms(message.expires_ms), Fate::Expired),
+            Feed::Behind | Feed::Reading { .. } if !message.kept => {
+                if self.unstored.len() < UNSTORED_LEN_MAX {
+                    self.unstored.push_back(message);
+                } else {
+                    count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+                }
+            }
+            Feed::Behind => {}
+            Feed::Reading { .. } => self.feed = Feed::Reading { more: true },
+        }
+    }
+
+    fn has_queue_room(&self, message: &StoredMessage) -> bool {
+        self.queue.is_empty()
+            || (self.queue.len() < QUEUE_LEN_MAX
+                && self.queue_bytes + message.body.len() <= QUEUE_BYTES_MAX)
+    }
+
+    fn enqueue(&mut self, message: StoredMessage) {
+        debug_assert!(
+            message.id > self.fed,
+            "ids rise: {} after {}",
+            message.id,
+            self.fed
+        );
+        self.fed = message.id;
+        self.queue_bytes += message.body.len();
+        self.queue.push_back(message);
+    }
+
+    /// The id after which a page should be read now, if one should.
+    pub fn wants_page(&self) -> Option<MessageId> {
+        (self.feed == Feed::Behind && self.queue.is_empty()).then_some(self.fed)
+    }
+
+    /// The page was asked for.
+    pub fn page_asked(&mut self) {
+        debug_assert_eq!(self.feed, Feed::Behind);
+        self.feed = Feed::Reading { more: false };
+    }
+
+    /// The page came.
+    pub fn page(&mut self, page: Page) {
+        let Feed::Reading { more } = self.feed else {
+            return;
+        };
+        for message in page.messages {
+            while self
+                .unstored
+                .front()
+                .is_some_and(|unstored| unstored.id < message.id)
+            {
+                let unstored = self.unstored.pop_front().expect("just seen");
+                self.enqueue(unstored);
+            }
+            self.enqueue(message);
+        }
+        if page.complete && !more {
+            self.feed = Feed::Live;
+            while let Some(unstored) = self.unstored.pop_front() {
+                self.enqueue(unstored);
+            }
+        } else {
+            self.feed = Feed::Behind;
+        }
+    }
+
+    /// The next push to send, if the window has room for one. Call until it gives none.
+    pub fn next_push(&mut self, wall_ms: u64, finals: &mut Finals) -> Option<StoredMessage> {
+        loop {
+            let next = self.queue.front()?;
+            if self.window.len() >= WINDOW_SPAN_LEN_MAX {
+                return None;
+            }
+            let day = Day::of_ms(next.expires_ms);
+            let len = next.body.len();
+            let fate = if next.id <= self.resume {
+                Fate::Acked
+            } else if next.kept && next.expires_ms <= wall_ms {
+                Fate::Expired
+            } else if self.unacked_len < WINDOW_LEN_MAX
+                && (self.unacked_len == 0 || self.unacked_bytes + len <= WINDOW_BYTES_MAX)
+            {
+                Fate::Unacked
+            } else {
+                return None;
+            };
+            let message = self.queue.pop_front().expect("just seen");
+            self.queue_bytes -= len;
+            self.window.push_back(InFlight {
+                id: message.id,
+                day,
+                len: len as u32,
+                kept: message.kept,
+                fate,
+            });
+            if fate == Fate::Unacked {
+                self.unacked_len += 1;
+                self.unacked_bytes += len;
+                return Some(message);
+            }
+            self.advance(finals);
+        }
+    }
+
+    /// The device acknowledged these ids (ascending). An id that was acknowledged before, or that
+    /// an earlier session of the device was sent, is no error.
+    pub fn acked(&mut self, ids: &[MessageId], finals: &mut Finals) -> Result<(), BadAck> {
+        let sent = self.window.back().map_or(self.cursor, |last| last.id);
+        if let Some(id) = ids.iter().copied().find(|id| *id > sent) {
+            return Err(BadAck { id, sent });
+        }
+        for id in ids {
+            let Ok(at) = self.window.binary_search_by_key(id, |entry| entry.id) else {
+                continue;
+            };
+            let entry = &mut self.window[at];
+            if entry.fate == Fate::Unacked {
+                entry.fate = Fate::Acked;
+                self.unacked_len -= 1;
+                self.unacked_bytes -= entry.len as usize;
+            }
+        }
+        self.advance(finals);
+        Ok(())
+    }
+
+    fn advance(&mut self, finals: &mut Finals) {
+        while let Some(first) = self.window.front() {
+            if first.fate == Fate::Unacked {
+                break;
+            }
+            count(finals, first.day, first.fate);
+            self.cursor = first.id;
+            self.window.pop_front();
+        }
+        if self.window.is_empty() && self.window.capacity() > 0 {
+            self.window = VecDeque::new();
+        }
+        if self.queue.is_empty() && self.queue.capacity() > 0 {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    /// The session is over. What has a row waits for the next one; what has none is final now.
+    pub fn close(self, finals: &mut Finals) {
+        for entry in self.window {
+            if !entry.kept {
+                let fate = if entry.fate == Fate::Acked {
+                    Fate::Acked
+                } else {
+                    Fate::Expired
+                };
+                count(finals, entry.day, fate);
+            }
+        }
+        for message in self.queue.into_iter().chain(self.unstored) {
+            if !message.kept {
+                count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+            }
+        }
+    }
+}
+
+fn count(finals: &mut Finals, day: Day, fate: Fate) {
+    let tally = finals.entry(day).or_default();
+    match fate {
+        Fate::Unacked => {}
+        Fate::Acked => tally.acked += 1,
+        Fate::Expired => tally.expired += 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! What shards read from the store, performed by reader threads; no shard waits for the disk.
+//!
+//! Pure over [`Rows`], so the simulation reads with the same code.
+
+use bytes::{Bytes, BytesMut};
+use protocol::{ClientId, MessageId};
+use schema::record::{AliasOfClient, Binding, MessageRef};
+
+use crate::clock::Day;
+use crate::ids::{AppNo, SessionId, Ticket};
+use crate::keys;
+use crate::limits::{PAGE_BYTES_MAX, PAGE_LEN_MAX};
+use crate::op::StoredMessage;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+/// One read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    /// The messages of a CID after an id, in order.
+    Backlog {
+        /// Who reads.
+        session: SessionId,
+        /// Whose messages.
+        cid: ClientId,
+        /// Only ids above this one.
+        after: MessageId,
+        /// Messages that expired by then come without a body.
+        now_ms: u64,
+    },
+    /// The CIDs of an alias.
+    CidsOfAlias {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// The alias.
+        alias: Box<str>,
+    },
+    /// The alias of a CID.
+    AliasOfCid {
+        /// Who waits.
+        ticket: Ticket,
+        /// The CID.
+        cid: ClientId,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+    },
+}
+
+/// A run of stored messages of one CID.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Page {
+    /// In order of their ids, without holes.
+    pub messages: Vec<StoredMessage>,
+    /// Nothing above the last one was stored when the read was made.
+    pub complete: bool,
+}
+
+/// The result of one read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReadDone {
+    /// `Read::Backlog`.
+    Backlog {
+        /// Who reads.
+        session: SessionId,
+        /// What was found, or that the store could not read.
+        page: Result<Page, RowsError>,
+    },
+    /// `Read::CidsOfAlias`.
+    Cids {
+        /// Who waits.
+        ticket: Ticket,
+        /// Oldest binding first.
+        cids: Result<Vec<ClientId>, RowsError>,
+    },
+    /// `Read::AliasOfCid`.
+    Alias {
+        /// Who waits.
+        ticket: Ticket,
+        /// The alias, if there is one.
+        alias: Result<Option<Box<str>>, RowsError>,
+    },
+}
+
+impl ReadDone {
+    /// Why the read failed, if it did.
+    pub fn error(&self) -> Option<&RowsError> {
+        match self {
+            ReadDone::Backlog { page, .. } => page.as_ref().err(),
+            ReadDone::Cids { cids, .. } => cids.as_ref().err(),
+            ReadDone::Alias { alias, .. } => alias.as_ref().err(),
+        }
+    }
+}
+
+/// Performs a read.
+pub fn perform(read: Read, rows: &impl Rows) -> ReadDone {
+    match read {
+        Read::Backlog {
+            session,
+            cid,
+            after,
+            now_ms,
+        } => ReadDone::Backlog {
+            session,
+            page: backlog(rows, cid, after, now_ms),
+        },
+        Read::CidsOfAlias {
+            ticket,
+            app,
+            alias_type,
+            alias,
+        } => ReadDone::Cids {
+            ticket,
+            cids: cids_of_alias(rows, app, &alias_type, &alias),
+        },
+        Read::AliasOfCid {
+            ticket,
+            cid,
+            alias_type,
+        } => ReadDone::Alias {
+            ticket,
+            alias: alias_of_cid(rows, cid, &alias_type),
+        },
+    }
+}
+
+/// The messages of `cid` above `after`, at most a page of them.
+pub fn backlog(
+    rows: &impl Rows,
+    cid: ClientId,
+    after: MessageId,
+    now_ms: u64,
+) -> Result<Page, RowsError> {
+    let mut page = Page {
+        messages: Vec::new(),
+        complete: true,
+    };
+    // An id above this one may be missing a neighbour from a day that was cut short.
+    let mut whole_upto = MessageId(u64::MAX);
+    for day in rows.message_days() {
+        let mut run = run_of_day(rows, day, cid, after, now_ms)?;
+        if !run.complete {
+            page.complete = false;
+            if let Some(last) = run.messages.last() {
+                whole_upto = whole_upto.min(last.id);
+            }
+        }
+        page.messages.append(&mut run.messages);
+    }
+    page.messages.sort_by_key(|message| message.id);
+    page.messages.retain(|message| message.id <= whole_upto);
+    let mut bytes = 0;
+    let mut fits = 0;
+    for message in &page.messages {
+        bytes += message.body.len();
+        if fits > 0 && (fits == PAGE_LEN_MAX || bytes > PAGE_BYTES_MAX) {
+            page.complete = false;
+            break;
+        }
+        fits += 1;
+    }
+    page.messages.truncate(fits);
+    Ok(page)
+}
+
+fn run_of_day(
+    rows: &impl Rows,
+    day: Day,
+    cid: ClientId,
+    after: MessageId,
+    now_ms: u64,
+) -> Result<Page, RowsError> {
+    let keyspace = Keyspace::Msg(day);
+    let from = keys::message(cid, MessageId(after.0.saturating_add(1)), 0);
+    let mut run = Run {
+        page: Page {
+            messages: Vec::new(),
+            complete: true,
+        },
+        open: None,
+        bytes: 0,
+    };
+    let mut failed = None;
+    rows.range(
+        keyspace,
+        &keys::client(cid),
+        &from,
+        &mut |key, value| match run.row(key, value, now_ms) {
+            Ok(more) => more,
+            Err(source) => {
+                failed = Some(RowsError::Damaged {
+                    keyspace,
+                    key: key.to_vec(),
+                    source,
+                });
+                false
+            }
+        },
+    )?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    run.finish().map_err(|source| RowsError::Damaged {
+        keyspace,
+        key: keys::client(cid),
+        source,
+    })
+}
+
+struct Run {
+    page: Page,
+    open: Option<Open>,
+    bytes: usize,
+}
+
+struct Open {
+    id: MessageId,
+    expires_ms: u64,
+    sealed: bool,
+    pieces: u16,
+    seen: u16,
+    body: BytesMut,
+}
+
+impl Run {
+    /// Takes one row; false when the page is full.
+    fn row(&mut self, key: &[u8], value: &[u8], now_ms: u64) -> Result<bool, schema::SchemaError> {
+        let Some((id, piece)) = keys::message_of(key) else {
+            return Err(schema::SchemaError::missing("message", "its key has no id"));
+        };
+        if piece == 0 {
+            self.close()?;
+            if self.page.messages.len() >= PAGE_LEN_MAX
+                || (self.bytes >= PAGE_BYTES_MAX && !self.page.messages.is_empty())
+            {
+                self.page.complete = false;
+                return Ok(false);
+            }
+            let row = MessageRef::decode(value)?;
+            let body = if row.expires_ms <= now_ms {
+                BytesMut::new()
+            } else {
+                BytesMut::from(row.body)
+            };
+            self.open = Some(Open {
+                id,
+                expires_ms: row.expires_ms,
+                sealed: row.sealed,
+                pieces: row.pieces,
+                seen: 1,
+                body,
+            });
+        } else if let Some(open) = &mut self.open
+            && open.id == id
+            && u16::from(piece) == open.seen
+        {
+            open.seen += 1;
+            if open.expires_ms > now_ms {
+                open.body.extend_from_slice(value);
+            }
+        } else {
+            return Err(schema::SchemaError::missing(
+                "message",
+                "a piece stands alone",
+            ));
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self) -> Result<(), schema::SchemaError> {
+        let Some(open) = self.open.take() else {
+            return Ok(());
+        };
+        if open.seen != open.pieces {
+            return Err(schema::SchemaError::missing("message", "a piece is gone"));
+        }
+        self.bytes += open.body.len();
+        self.page.messages.push(StoredMessage {
+            id: open.id,
+            expires_ms: open.expires_ms,
+            kept: true,
+            sealed: open.sealed,
+            body: open.body.freeze(),
+        });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Page, schema::SchemaError> {
+        self.close()?;
+        Ok(self.page)
+    }
+}
+
+/// The CIDs of an alias, oldest binding first.
+pub fn cids_of_alias(
+    rows: &impl Rows,
+    app: AppNo,
+    alias_type: &str,
+    alias: &str,
+) -> Result<Vec<ClientId>, RowsError> {
+    let prefix = keys::alias(app, alias_type, alias);
+    let mut found: Vec<(Vec<u8>, Bytes)> = Vec::new();
+    rows.range(Keyspace::Alias, &prefix, &prefix, &mut |key, value| {
+        found.push((key.to_vec(), Bytes::copy_from_slice(value)));
+        true
+    })?;
+    let mut bound = Vec::with_capacity(found.len());
+    for (key, value) in found {
+        let binding = Binding::decode(&value).map_err(|source| RowsError::Damaged {
+            keyspace: Keyspace::Alias,
+            key: key.clone(),
+            source,
+        })?;
+        if let Some(cid) = keys::bound_cid(&key) {
+            bound.push((binding.order, cid));
+        }
+    }
+    bound.sort_unstable();
+    Ok(bound.into_iter().map(|(_, cid)| cid).collect())
+}
+
+/// The alias of a CID.
+pub fn alias_of_cid(
+    rows: &impl Rows,
+    cid: ClientId,
+    alias_type: &str,
+) -> Result<Option<Box<str>>, RowsError> {
+    let key = keys::client_alias(cid, alias_type);
+    let Some(row) = rows.get(Keyspace::ClientAlias, &key)? else {
+        return Ok(None);
+    };
+    let row = AliasOfClient::decode(&row).map_err(|source| RowsError::Damaged {
+        keyspace: Keyspace::ClientAlias,
+        key,
+        source,
+    })?;
+    Ok(Some(row.alias.into()))
+}

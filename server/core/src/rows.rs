@@ -1,0 +1,249 @@
+//! The small store trait behind [`apply`](crate::apply): ordered rows in named keyspaces.
+//!
+//! Two implementers: fjall in the server, the simulated disk in the simulation. Writes never go
+//! through the trait: they come out as a [`WriteSet`], which an implementer commits as one.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::clock::Day;
+
+/// A named, ordered set of rows. What each holds and how keys are laid out: [`crate::keys`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Keyspace {
+    /// Registered devices.
+    Reg,
+    /// How far each device has got.
+    Cur,
+    /// Which CID an install id and secret have.
+    Install,
+    /// Alias to CIDs.
+    Alias,
+    /// CID to aliases.
+    ClientAlias,
+    /// Apps.
+    App,
+    /// Stage sums per expiry day.
+    Stat,
+    /// Numbers of the store itself.
+    Meta,
+    /// Messages that expire on this day; dropped whole.
+    Msg(Day),
+    /// First answers given on this day; dropped whole.
+    Dedup(Day),
+}
+
+impl Keyspace {
+    /// The keyspaces that always exist.
+    pub const FIXED: [Keyspace; 8] = [
+        Keyspace::Reg,
+        Keyspace::Cur,
+        Keyspace::Install,
+        Keyspace::Alias,
+        Keyspace::ClientAlias,
+        Keyspace::App,
+        Keyspace::Stat,
+        Keyspace::Meta,
+    ];
+}
+
+/// The store could not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// The store below failed.
+    #[error("reading keyspace {keyspace:?}: {reason}")]
+    Read {
+        /// Where.
+        keyspace: Keyspace,
+        /// What the store said.
+        reason: String,
+    },
+    /// A row is not what its keyspace holds.
+    #[error("row {key:02x?} of keyspace {keyspace:?}: {source}")]
+    Damaged {
+        /// Where.
+        keyspace: Keyspace,
+        /// The key of the row.
+        key: Vec<u8>,
+        /// What is wrong with its value.
+        source: schema::SchemaError,
+    },
+}
+
+/// Reading. A view shows every write set committed before it was taken, whole or not at all.
+pub trait Rows {
+    /// One row.
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, RowsError>;
+
+    /// Rows whose key starts with `prefix` and is at least `from`, in order, until `visit` says
+    /// no. A keyspace that does not exist is empty.
+    fn range(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), RowsError>;
+
+    /// The message days that may hold rows, in order.
+    fn message_days(&self) -> Vec<Day>;
+}
+
+/// What one batch of ops writes: all of it or nothing.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct WriteSet {
+    /// Rows to put (`Some`) or delete (`None`).
+    pub rows: BTreeMap<(Keyspace, Vec<u8>), Option<Vec<u8>>>,
+    /// Message rows: only ever added, never read back by `apply`.
+    pub messages: Vec<(Day, Vec<u8>, Vec<u8>)>,
+    /// After the commit: drop every message day before this one.
+    pub messages_dropped_before: Option<Day>,
+    /// After the commit: drop every request-id day before this one.
+    pub requests_dropped_before: Option<Day>,
+}
+
+impl WriteSet {
+    /// Puts a row.
+    pub fn put(&mut self, keyspace: Keyspace, key: Vec<u8>, value: Vec<u8>) {
+        self.rows.insert((keyspace, key), Some(value));
+    }
+
+    /// Deletes a row.
+    pub fn delete(&mut self, keyspace: Keyspace, key: Vec<u8>) {
+        self.rows.insert((keyspace, key), None);
+    }
+
+    /// Whether nothing would be written.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+            && self.messages.is_empty()
+            && self.messages_dropped_before.is_none()
+            && self.requests_dropped_before.is_none()
+    }
+}
+
+/// A view of rows with a write set on top, so that later ops of a batch see earlier ones.
+#[derive(Debug)]
+pub struct Overlay<'a, R> {
+    below: &'a R,
+    /// What was written so far.
+    pub writes: WriteSet,
+}
+
+impl<'a, R: Rows> Overlay<'a, R> {
+    /// An overlay with nothing written.
+    pub fn new(below: &'a R) -> Self {
+        Overlay {
+            below,
+            writes: WriteSet::default(),
+        }
+    }
+
+    /// One row.
+    pub fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, RowsError> {
+        match self.writes.rows.get(&(keyspace, key.to_vec())) {
+            Some(Some(value)) => Ok(Some(Bytes::copy_from_slice(value))),
+            Some(None) => Ok(None),
+            None => self.below.get(keyspace, key),
+        }
+    }
+
+    /// All rows under a prefix, in order; meant for prefixes with few rows.
+    pub fn under(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+    ) -> Result<Vec<(Vec<u8>, Bytes)>, RowsError> {
+        let mut found = BTreeMap::new();
+        self.below
+            .range(keyspace, prefix, prefix, &mut |key, value| {
+                found.insert(key.to_vec(), Bytes::copy_from_slice(value));
+                true
+            })?;
+        let written = self.writes.rows.range((keyspace, prefix.to_vec())..);
+        for ((at, key), value) in written {
+            if *at != keyspace || !key.starts_with(prefix) {
+                break;
+            }
+            match value {
+                Some(value) => found.insert(key.clone(), Bytes::copy_from_slice(value)),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+/// The plainest implementer: rows in a map. The simulated disk and the tests stand on it.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct MemoryRows {
+    rows: BTreeMap<(Keyspace, Vec<u8>), Bytes>,
+}
+
+impl MemoryRows {
+    /// Commits a write set.
+    pub fn commit(&mut self, writes: WriteSet) {
+        for ((keyspace, key), value) in writes.rows {
+            match value {
+                Some(value) => self.rows.insert((keyspace, key), Bytes::from(value)),
+                None => self.rows.remove(&(keyspace, key)),
+            };
+        }
+        for (day, key, value) in writes.messages {
+            self.rows
+                .insert((Keyspace::Msg(day), key), Bytes::from(value));
+        }
+        self.rows.retain(|(keyspace, _), _| match keyspace {
+            Keyspace::Msg(day) => writes
+                .messages_dropped_before
+                .is_none_or(|before| *day >= before),
+            Keyspace::Dedup(day) => writes
+                .requests_dropped_before
+                .is_none_or(|before| *day >= before),
+            _ => true,
+        });
+    }
+
+    /// Every row, in order.
+    pub fn all(&self) -> impl Iterator<Item = (Keyspace, &[u8], &[u8])> {
+        self.rows
+            .iter()
+            .map(|((keyspace, key), value)| (*keyspace, key.as_slice(), value.as_ref()))
+    }
+}
+
+impl Rows for MemoryRows {
+    fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, RowsError> {
+        Ok(self.rows.get(&(keyspace, key.to_vec())).cloned())
+    }
+
+    fn range(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), RowsError> {
+        let from = from.max(prefix).to_vec();
+        for ((at, key), value) in self.rows.range((keyspace, from)..) {
+            if *at != keyspace || !key.starts_with(prefix) || !visit(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn message_days(&self) -> Vec<Day> {
+        let mut days: Vec<Day> = self
+            .rows
+            .keys()
+            .filter_map(|(keyspace, _)| match keyspace {
+                Keyspace::Msg(day) => Some(*day),
+                _ => None,
+            })
+            .collect();
+        days.dedup();
+        days
+    }
+}

@@ -1,0 +1,415 @@
+//! The owner of some CIDs: their sessions, outboxes, timers and cursors.
+//!
+//! Owner: one executor; never crosses cores. Drive it so: one [`ShardEvent`] in with the time,
+//! then perform every [`Effect`] that came out, in order, before the next.
+//! Always (checked after each event in debug builds): a live session's device names it back; no
+//! more commits and reads are under way than their rings hold.
+//!
+//! The parts: `login` (hello to welcome), `commands` (what third parties ask), `device` (what a
+//! live device sends), `delivery` (outbox to socket), `upkeep` (time, flush, drain).
+
+mod commands;
+mod delivery;
+mod device;
+mod login;
+mod upkeep;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use hashbrown::HashMap;
+use protocol::{ClientId, Close, CloseReason};
+use schema::record::App;
+
+use crate::apps::Apps;
+use crate::clock::{Day, Now};
+use crate::command::Answer;
+use crate::counters::Counters;
+use crate::devices::{Device, Devices, Mix};
+use crate::effect::Effect;
+use crate::event::ShardEvent;
+use crate::ids::{Generation, SessionId, ShardNo, Ticket};
+use crate::limits::{
+    COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, READS_IN_FLIGHT_MAX,
+};
+use crate::op::{Committed, Done, Failed, Op, Origin};
+use crate::outbox::Finals;
+use crate::read::{Read, ReadDone};
+use crate::session::Session;
+use crate::wheel::Wheel;
+
+/// What the operator may set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The heartbeat of a device that asks for none, in seconds.
+    pub heartbeat_default_s: u16,
+    /// The shortest heartbeat granted, in seconds.
+    pub heartbeat_min_s: u16,
+    /// The longest heartbeat granted, in seconds.
+    pub heartbeat_max_s: u16,
+    /// Time from accept to a complete hello, handshake included, in ms.
+    pub hello_timeout_ms: u64,
+    /// Whether devices may bind and unbind aliases themselves. Who binds another user's alias
+    /// receives that user's pushes.
+    pub devices_may_bind: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            heartbeat_default_s: 240,
+            heartbeat_min_s: 10,
+            heartbeat_max_s: 1800,
+            hello_timeout_ms: 10_000,
+            devices_may_bind: true,
+        }
+    }
+}
+
+/// Which shard this is, and what made it.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The index of this shard.
+    pub me: ShardNo,
+    /// How many shards there are.
+    pub shards: u16,
+    /// The durable number of this start.
+    pub epoch: u32,
+    /// Secret randomness of this shard; CIDs are drawn from it.
+    pub seed: [u8; 32],
+}
+
+/// See the module page.
+#[derive(Debug)]
+pub struct Shard {
+    identity: Identity,
+    settings: Settings,
+    apps: Apps,
+    devices: Devices,
+    sessions: HashMap<SessionId, Session, std::hash::BuildHasherDefault<Mix>>,
+    wheel: Wheel<SessionId>,
+    logins: u32,
+    cids_drawn: u64,
+    /// Weights of the commits under way, oldest first.
+    commits: VecDeque<usize>,
+    commit_bytes: usize,
+    reads: usize,
+    /// Sessions that want a page and wait for room in the ring.
+    page_line: VecDeque<SessionId>,
+    finals: Finals,
+    next_flush_ms: u64,
+    today: Day,
+    draining: Option<Draining>,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Draining {
+    jitter_ms: u32,
+    left: Vec<SessionId>,
+}
+
+impl Shard {
+    /// A shard that knows the apps and devices of the store.
+    pub fn new(
+        identity: Identity,
+        settings: Settings,
+        apps: Vec<App>,
+        devices: Devices,
+        now: Now,
+    ) -> Self {
+        assert!(
+            identity.me.0 < identity.shards,
+            "a shard is one of the shards"
+        );
+        Shard {
+            identity,
+            settings,
+            apps: Apps::new(apps),
+            devices,
+            sessions: HashMap::default(),
+            wheel: Wheel::new(now.mono_ms),
+            logins: 0,
+            cids_drawn: 0,
+            commits: VecDeque::new(),
+            commit_bytes: 0,
+            reads: 0,
+            page_line: VecDeque::new(),
+            finals: Finals::new(),
+            next_flush_ms: now.mono_ms,
+            today: Day(0),
+            draining: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            devices: self.devices.len() as u64,
+            ..self.counters
+        }
+    }
+
+    /// Whether nothing is under way: no session, no commit, no read, no unwritten cursor or count.
+    pub fn is_at_rest(&self) -> bool {
+        self.sessions.is_empty()
+            && self.commits.is_empty()
+            && self.reads == 0
+            && self.devices.dirty_len() == 0
+            && self.finals.is_empty()
+    }
+
+    /// Whether a session is known here.
+    pub fn has_session(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
+    }
+
+    /// How many connections there are, logged in or not.
+    pub fn session_len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Takes one event; what is to be done about it is appended to `effects`.
+    pub fn on_event(&mut self, now: Now, event: ShardEvent, effects: &mut Vec<Effect>) {
+        match event {
+            ShardEvent::Opened(session) => self.on_opened(now, session, effects),
+            ShardEvent::Adopted(session, hello) => self.on_adopted(now, session, *hello, effects),
+            ShardEvent::Frame(session, frame) => self.on_frame(now, session, frame, effects),
+            ShardEvent::Malformed(session, error) => {
+                self.close(session, error.close_reason(), &error.to_string(), effects);
+            }
+            ShardEvent::Closed(session) => self.forget(session),
+            ShardEvent::Command(ticket, command) => self.on_command(ticket, command, effects),
+            ShardEvent::Committed(committed) => self.on_committed(now, committed, effects),
+            ShardEvent::Read(done) => self.on_read(now, done, effects),
+            ShardEvent::Tick => self.on_tick(now, effects),
+            ShardEvent::Drain { jitter_ms } => self.on_drain(jitter_ms),
+            ShardEvent::Finish => self.on_finish(effects),
+        }
+        if self.devices.dirty_len() >= crate::limits::DIRTY_LEN_MAX {
+            self.flush(effects);
+        }
+        self.check_bounds();
+    }
+
+    fn check_bounds(&self) {
+        assert!(
+            self.commits.len() <= COMMITS_IN_FLIGHT_MAX,
+            "more commits than the ring holds"
+        );
+        assert!(
+            self.reads <= READS_IN_FLIGHT_MAX,
+            "more reads than the ring holds"
+        );
+    }
+
+    /// Checks every invariant, in time proportional to the number of sessions.
+    pub fn check_invariants(&self) {
+        self.check_bounds();
+        let mut live_len = 0;
+        for (id, session) in &self.sessions {
+            if let Session::Live(live) = session {
+                live_len += 1;
+                let device = self
+                    .devices
+                    .get(live.cid)
+                    .expect("a live session has a device");
+                assert_eq!(
+                    device.session,
+                    Some(*id),
+                    "the device of {id:?} names it back"
+                );
+                assert!(
+                    live.outbox.cursor() <= device.acked,
+                    "the cursor of {} is kept",
+                    live.cid
+                );
+            }
+        }
+        assert_eq!(
+            self.counters.sessions, live_len,
+            "live sessions are counted"
+        );
+        let mut lined_up = BTreeSet::new();
+        for session in &self.page_line {
+            assert!(
+                lined_up.insert(*session),
+                "{session:?} stands in the line once"
+            );
+        }
+    }
+
+    fn on_committed(&mut self, now: Now, committed: Committed, effects: &mut Vec<Effect>) {
+        match committed {
+            Committed::Stored { cid, message } => self.on_stored(now, cid, message, effects),
+            Committed::App(app) => {
+                if self.identity.me == ShardNo(0) {
+                    effects.push(Effect::App(app.clone()));
+                }
+                self.apps.put(app);
+            }
+            Committed::Done(done) => {
+                let weight = self.commits.pop_front().expect("a commit is under way");
+                self.commit_bytes -= weight;
+                self.on_done(now, done, effects);
+            }
+        }
+    }
+
+    fn on_done(&mut self, now: Now, done: Done, effects: &mut Vec<Effect>) {
+        match done {
+            Done::Accepted { ticket, accepted } => self.on_accepted(ticket, accepted, effects),
+            Done::Registered { session, cid, new } => {
+                self.on_registered(now, session, cid, new, effects)
+            }
+            Done::Aliases { origin, known } => self.on_aliases(origin, known, effects),
+            Done::AppCreated {
+                ticket: Some(ticket),
+                app,
+            } => {
+                effects.push(Effect::Answer(ticket, Answer::AppCreated(app)));
+            }
+            Done::AppCreated { ticket: None, .. } | Done::Booted { .. } => {}
+            Done::Cursors => {}
+            Done::DaysDropped { expired } => self.counters.expired += expired,
+            Done::Failed(failed) => {
+                self.counters.store_failures += 1;
+                match failed {
+                    Failed::Origin(Origin::Ticket(ticket)) => {
+                        effects.push(Effect::Answer(ticket, Answer::StoreFailed));
+                    }
+                    Failed::Origin(Origin::Device {
+                        session,
+                        serial,
+                        op,
+                    }) => {
+                        self.send_result(session, serial, op, protocol::ResultCode::Busy, effects);
+                    }
+                    Failed::Registration(session) => {
+                        self.close(
+                            session,
+                            CloseReason::InternalError,
+                            "the store refuses",
+                            effects,
+                        );
+                    }
+                    Failed::Nobody => {}
+                }
+            }
+        }
+    }
+
+    fn on_read(&mut self, now: Now, done: ReadDone, effects: &mut Vec<Effect>) {
+        self.reads = self.reads.checked_sub(1).expect("a read is under way");
+        match done {
+            ReadDone::Backlog { session, page } => self.on_page(now, session, page, effects),
+            ReadDone::Cids { ticket, cids } => {
+                let answer = cids.map_or_else(|_| self.store_failed(), Answer::Cids);
+                effects.push(Effect::Answer(ticket, answer));
+            }
+            ReadDone::Alias { ticket, alias } => {
+                let answer = alias.map_or_else(|_| self.store_failed(), Answer::Alias);
+                effects.push(Effect::Answer(ticket, answer));
+            }
+        }
+        self.serve_page_line(now, effects);
+    }
+
+    fn store_failed(&mut self) -> Answer {
+        self.counters.store_failures += 1;
+        Answer::StoreFailed
+    }
+
+    /// Whether an op of somebody who waits may be submitted now.
+    fn can_commit(&self, weight: usize) -> bool {
+        self.commits.len() < COMMITS_IN_FLIGHT_MAX - COMMITS_RESERVED
+            && self.commit_bytes + weight <= COMMIT_BYTES_IN_FLIGHT_MAX
+    }
+
+    fn commit(&mut self, op: Op, effects: &mut Vec<Effect>) {
+        let weight = op.weight();
+        self.commits.push_back(weight);
+        self.commit_bytes += weight;
+        effects.push(Effect::Commit(op));
+    }
+
+    /// Asks the store for an answer to a ticket, or answers "busy".
+    fn read_for(&mut self, ticket: Ticket, read: Read, effects: &mut Vec<Effect>) {
+        if self.reads == READS_IN_FLIGHT_MAX {
+            self.busy(ticket, effects);
+        } else {
+            self.reads += 1;
+            effects.push(Effect::Read(read));
+        }
+    }
+
+    fn busy(&mut self, ticket: Ticket, effects: &mut Vec<Effect>) {
+        self.counters.busy += 1;
+        effects.push(Effect::Answer(ticket, Answer::Busy));
+    }
+
+    /// Forgets a session and has its connection closed with a reason.
+    fn close(
+        &mut self,
+        session: SessionId,
+        reason: CloseReason,
+        text: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let retry_after_ms = match reason {
+            CloseReason::UnknownApp
+            | CloseReason::BadCredential
+            | CloseReason::SignRequired
+            | CloseReason::AppDisabled
+            | CloseReason::UnsupportedVersion => u32::MAX,
+            CloseReason::Overloaded | CloseReason::InternalError => 30_000,
+            _ => 0,
+        };
+        if self.sessions.contains_key(&session) {
+            self.forget(session);
+            let text = clip(text, protocol::limits::CLOSE_TEXT_LEN_MAX);
+            effects.push(Effect::Close(
+                session,
+                Close {
+                    reason,
+                    retry_after_ms,
+                    text,
+                },
+            ));
+        }
+    }
+
+    /// The connection is gone or was given away.
+    fn forget(&mut self, session: SessionId) {
+        let Some(Session::Live(live)) = self.sessions.remove(&session) else {
+            return;
+        };
+        self.counters.sessions -= 1;
+        let (cid, seen_ms) = (live.cid, live.seen_ms);
+        live.outbox.close(&mut self.finals);
+        if let Some(device) = self.devices.get_mut(cid) {
+            debug_assert_eq!(device.session, Some(session));
+            device.session = None;
+            device.last_seen_ms = seen_ms;
+        }
+        self.devices.touch(cid);
+    }
+
+    fn next_generation(&mut self) -> Generation {
+        self.logins += 1;
+        Generation(u64::from(self.identity.epoch) << 32 | u64::from(self.logins))
+    }
+
+    fn device_of(&self, cid: ClientId, app: crate::ids::AppNo) -> Option<&Device> {
+        self.devices.get(cid).filter(|device| device.app == app)
+    }
+}
+
+/// Cuts a text at a character border so that it fits the wire.
+fn clip(text: &str, len_max: usize) -> String {
+    let mut end = text.len().min(len_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}

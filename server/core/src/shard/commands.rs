@@ -1,0 +1,186 @@
+//! What third parties ask, after the ingress has checked its form.
+
+use protocol::ClientId;
+
+use super::Shard;
+use crate::command::{Answer, Command, DeviceStatus, Push, Reach};
+use crate::devices::Device;
+use crate::effect::Effect;
+use crate::ids::{AppNo, Ticket};
+use crate::op::{Accepted, Op, Origin};
+use crate::read::Read;
+
+impl Shard {
+    pub(super) fn on_command(
+        &mut self,
+        ticket: Ticket,
+        command: Command,
+        effects: &mut Vec<Effect>,
+    ) {
+        let origin = Origin::Ticket(ticket);
+        match command {
+            Command::PushSingle { app, cid, push } => match self.device_of(cid, app).map(reach) {
+                Some(reach) => self.accept(ticket, app, vec![(cid, reach)], push, effects),
+                None => effects.push(Effect::Answer(ticket, Answer::TargetInvalid)),
+            },
+            Command::PushMany { app, targets, push } => {
+                self.accept(ticket, app, targets, push, effects)
+            }
+            Command::Probe { app, cids } => {
+                let reached = cids
+                    .into_iter()
+                    .filter_map(|cid| self.device_of(cid, app).map(|device| (cid, reach(device))))
+                    .collect();
+                effects.push(Effect::Answer(ticket, Answer::Reached(reached)));
+            }
+            Command::Status { app, cids } => {
+                let statuses = cids
+                    .into_iter()
+                    .filter_map(|cid| self.device_of(cid, app).map(|device| (cid, status(device))))
+                    .collect();
+                effects.push(Effect::Answer(ticket, Answer::Statuses(statuses)));
+            }
+            Command::CidsOfAlias {
+                app,
+                alias_type,
+                alias,
+            } => {
+                self.read_for(
+                    ticket,
+                    Read::CidsOfAlias {
+                        ticket,
+                        app,
+                        alias_type,
+                        alias,
+                    },
+                    effects,
+                );
+            }
+            Command::AliasOfCid {
+                app,
+                alias_type,
+                cid,
+            } => {
+                if self.device_of(cid, app).is_none() {
+                    effects.push(Effect::Answer(ticket, Answer::TargetInvalid));
+                } else {
+                    self.read_for(
+                        ticket,
+                        Read::AliasOfCid {
+                            ticket,
+                            cid,
+                            alias_type,
+                        },
+                        effects,
+                    );
+                }
+            }
+            Command::BindAliases {
+                app,
+                alias_type,
+                bindings,
+            } => {
+                self.submit(
+                    ticket,
+                    Op::BindAliases {
+                        origin,
+                        app,
+                        alias_type,
+                        bindings,
+                    },
+                    effects,
+                );
+            }
+            Command::UnbindAliases {
+                app,
+                alias_type,
+                bindings,
+            } => {
+                self.submit(
+                    ticket,
+                    Op::UnbindAliases {
+                        origin,
+                        app,
+                        alias_type,
+                        bindings,
+                    },
+                    effects,
+                );
+            }
+            Command::CreateApp(app) => {
+                self.submit(
+                    ticket,
+                    Op::CreateApp {
+                        ticket: Some(ticket),
+                        app,
+                    },
+                    effects,
+                );
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        ticket: Ticket,
+        app: AppNo,
+        targets: Vec<(ClientId, Reach)>,
+        push: Push,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.submit(
+            ticket,
+            Op::Accept {
+                ticket,
+                app,
+                targets,
+                push,
+            },
+            effects,
+        );
+    }
+
+    fn submit(&mut self, ticket: Ticket, op: Op, effects: &mut Vec<Effect>) {
+        if self.can_commit(op.weight()) {
+            self.commit(op, effects);
+        } else {
+            self.busy(ticket, effects);
+        }
+    }
+
+    pub(super) fn on_accepted(
+        &mut self,
+        ticket: Ticket,
+        accepted: Accepted,
+        effects: &mut Vec<Effect>,
+    ) {
+        if accepted.repeated {
+            self.counters.requests_repeated += 1;
+        } else {
+            self.counters.accepted += accepted.targets.len() as u64;
+            self.counters.filtered += u64::from(accepted.filtered);
+            self.counters.expired += u64::from(accepted.expired);
+        }
+        let Accepted {
+            task_id, targets, ..
+        } = accepted;
+        effects.push(Effect::Answer(ticket, Answer::Pushed { task_id, targets }));
+    }
+}
+
+fn reach(device: &Device) -> Reach {
+    if device.muted {
+        Reach::Filtered
+    } else if device.session.is_some() {
+        Reach::Online
+    } else {
+        Reach::Offline
+    }
+}
+
+fn status(device: &Device) -> DeviceStatus {
+    DeviceStatus {
+        online: device.session.is_some(),
+        last_login_ms: device.last_login_ms,
+    }
+}

@@ -1,0 +1,261 @@
+//! What devices and third parties say in a script.
+
+use bytes::Bytes;
+use protocol::{
+    Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
+    Identity, InstallId, MessageId, Operation, Platform, Welcome,
+};
+use server_core::command::{Command, Push, Storage};
+use server_core::event::ShardEvent;
+use server_core::ids::AppNo;
+use server_core::placement::Slot;
+use sha2::{Digest, Sha256};
+
+use super::boot::app;
+use super::line::{Line, body, duration_ms, number};
+use super::world::World;
+
+impl World {
+    pub(super) fn frame(&mut self, session: &str, frame: Frame) {
+        let (at, session) = self.session(session);
+        self.feed(at, ShardEvent::Frame(session, frame));
+    }
+
+    pub(super) fn device_says(&mut self, line: &Line) {
+        let name = line.word(1);
+        let frame = match line.verb() {
+            "hello" => Frame::Hello(self.hello(line)),
+            "ack" => {
+                let (at, session) = self.session(name);
+                let cid = self.cid_of_session(at, session);
+                let of = line
+                    .named("of")
+                    .map_or(cid, |of| Some(self.cid(of)))
+                    .expect("who acks is live");
+                let ids = line
+                    .words_from(2)
+                    .iter()
+                    .flat_map(|word| self.ordinals(of, word))
+                    .collect();
+                Frame::Ack(Ack { ids })
+            }
+            "bye" => Frame::Close(Close {
+                reason: CloseReason::Normal,
+                retry_after_ms: 0,
+                text: String::new(),
+            }),
+            "welcome" => Frame::Welcome(Welcome {
+                minor: 0,
+                registered: false,
+                cid: ClientId::from_bytes([0; 16]),
+                generation: 0,
+                server_time_ms: 0,
+                heartbeat_s: 0,
+                heartbeat_min_s: 0,
+                heartbeat_max_s: 0,
+                window: 0,
+            }),
+            _ => Frame::Command(DeviceCommand {
+                serial: number(line.word(2)) as u32,
+                operation: operation(line),
+            }),
+        };
+        self.frame(name, frame);
+    }
+
+    fn ordinals(&self, cid: ClientId, word: &str) -> Vec<MessageId> {
+        match word.split_once("..") {
+            Some((first, last)) => (number(first)..=number(last))
+                .map(|ordinal| self.message(cid, &ordinal.to_string()))
+                .collect(),
+            None => vec![self.message(cid, word)],
+        }
+    }
+
+    fn hello(&self, line: &Line) -> Hello {
+        let app_id = line.named_or("app", "demo");
+        let (identity, bytes, resume) = match line.word(2) {
+            "register" => {
+                let install = [line.number_or("install", 1) as u8; 16];
+                let resume = MessageId(line.number_or("resume", 0));
+                (
+                    Identity::Register(InstallId::from_bytes(install)),
+                    install,
+                    resume,
+                )
+            }
+            _ => {
+                let cid = self.cid(line.word(3));
+                (
+                    Identity::Login(cid),
+                    *cid.as_bytes(),
+                    self.message(cid, line.named_or("resume", "0")),
+                )
+            }
+        };
+        let secret = [line.number_or("secret", 1) as u8; 32];
+        let sign = line.named("sign").map(|sign| {
+            let app_secret = if sign == "right" {
+                app(app_id).app_secret
+            } else {
+                sign.to_owned()
+            };
+            let text = [app_id.as_bytes(), &bytes, &secret, app_secret.as_bytes()].concat();
+            Sha256::digest(text).into()
+        });
+        Hello {
+            minor: 0,
+            app_id: app_id.to_owned(),
+            identity,
+            secret: DeviceSecret::from_bytes(secret),
+            sign,
+            resume,
+            heartbeat_s: line.number_or("hb", 0) as u16,
+            platform: Platform::Android,
+            sdk_version: "test 1.0".to_owned(),
+        }
+    }
+
+    /// What a third party asks.
+    pub(super) fn ask(&mut self, line: &Line) {
+        for _ in 0..line.number_or("n", 1) {
+            self.ask_once(line);
+        }
+    }
+
+    fn ask_once(&mut self, line: &Line) {
+        let app_no = app_no(line);
+        let alias_type: Box<str> = line.named_or("type", "").into();
+        if line.verb() == "push" {
+            return self.push(line, app_no);
+        }
+        let label = line.named_or("as", "q");
+        let mut at = line.number_or("at", 0) as usize;
+        let cids = |world: &World| {
+            line.word(1)
+                .split(',')
+                .map(|name| world.cid(name))
+                .collect::<Vec<_>>()
+        };
+        let command = match line.verb() {
+            "probe" | "status" => {
+                let cids = cids(self);
+                at = self.owner(cids[0]);
+                if line.verb() == "probe" {
+                    Command::Probe { app: app_no, cids }
+                } else {
+                    Command::Status { app: app_no, cids }
+                }
+            }
+            "cids" => Command::CidsOfAlias {
+                app: app_no,
+                alias_type,
+                alias: line.word(1).into(),
+            },
+            "alias" => {
+                let cid = self.cid(line.word(1));
+                at = self.owner(cid);
+                Command::AliasOfCid {
+                    app: app_no,
+                    alias_type,
+                    cid,
+                }
+            }
+            "app" => Command::CreateApp(app(line.word(1))),
+            verb => {
+                let bindings = line
+                    .pairs()
+                    .filter(|(name, _)| !["at", "as", "type", "app"].contains(name))
+                    .map(|(name, alias)| (self.cid(name), alias.into()))
+                    .collect();
+                if verb == "bind" {
+                    Command::BindAliases {
+                        app: app_no,
+                        alias_type,
+                        bindings,
+                    }
+                } else {
+                    Command::UnbindAliases {
+                        app: app_no,
+                        alias_type,
+                        bindings,
+                    }
+                }
+            }
+        };
+        let ticket = self.ticket(label);
+        self.feed(at, ShardEvent::Command(ticket, command));
+    }
+
+    fn push(&mut self, line: &Line, app: AppNo) {
+        self.pushes += 1;
+        let own = format!("own {}", self.pushes);
+        let request_id: Box<str> = line.named_or("req", &own).into();
+        let label = line.named("as").or(line.named("req")).unwrap_or("r");
+        let ttl_ms = line.named_or("ttl", "1h");
+        let storage = match ttl_ms {
+            "-1" => Storage::Never,
+            ttl => Storage::Until(self.now.wall_ms.strict_add_signed(duration_ms(ttl))),
+        };
+        let push = Push {
+            task_id: line.named_or("task", "t").into(),
+            storage,
+            body: Bytes::from(body(line.named_or("body", "x"))),
+            request_id,
+        };
+        let cids: Vec<ClientId> = line.word(1).split(',').map(|name| self.cid(name)).collect();
+        if let [cid] = cids.as_slice() {
+            let ticket = self.ticket(label);
+            let command = Command::PushSingle {
+                app,
+                cid: *cid,
+                push,
+            };
+            return self.feed(self.owner(*cid), ShardEvent::Command(ticket, command));
+        }
+        self.probed = Some(Vec::new());
+        for cid in cids {
+            let ticket = self.ticket("probe");
+            let command = Command::Probe {
+                app,
+                cids: vec![cid],
+            };
+            self.feed(self.owner(cid), ShardEvent::Command(ticket, command));
+        }
+        let targets = self.probed.take().expect("just set");
+        let home = Slot::of_name(push.request_id.as_bytes()).shard(self.shards.len() as u16);
+        let ticket = self.ticket(label);
+        let command = Command::PushMany { app, targets, push };
+        self.feed(usize::from(home.0), ShardEvent::Command(ticket, command));
+    }
+}
+
+fn app_no(line: &Line) -> AppNo {
+    match line.named_or("app", "demo") {
+        "demo" => AppNo(1),
+        "other" => AppNo(2),
+        other => panic!("line {}: no third party of {other}", line.number),
+    }
+}
+
+fn operation(line: &Line) -> Operation {
+    let alias_type = line.named_or("type", "").to_owned();
+    let alias = || line.word(4).to_owned();
+    match line.word(3) {
+        "bind" => Operation::BindAlias {
+            alias_type,
+            alias: alias(),
+        },
+        "unbind" => Operation::UnbindAlias {
+            everywhere: false,
+            alias_type,
+            alias: alias(),
+        },
+        "drop" => Operation::UnbindAlias {
+            everywhere: true,
+            alias_type,
+            alias: alias(),
+        },
+        _ => Operation::Unknown(number(line.word(4)) as u8),
+    }
+}

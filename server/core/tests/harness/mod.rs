@@ -1,0 +1,71 @@
+//! A small deterministic world of shards, driven by a script through one function.
+//!
+//! Owner: one test. Always: nothing happens that the script does not say: commits wait for
+//! `commit`, reads for `read`, time for `tick`; every effect that reaches a device or a third
+//! party stands in the script behind `->`, in order, or the check fails.
+//!
+//! | line | what it does |
+//! | --- | --- |
+//! | `world shards=2 devices_may_bind=no` | only as the first line |
+//! | `open s1 at=1` | a connection lands on a shard |
+//! | `hello s1 register install=1 secret=1` / `hello s1 login A secret=1` | with `app= hb= resume= sign=` |
+//! | `ping s1` `pong s1` `ack s1 1 2` `bye s1` `garbage s1` `welcome s1` | frames |
+//! | `cmd s1 7 bind alice type=t` (`unbind`, `drop`, `unknown`) | a device's command |
+//! | `gone s1` | the connection is gone |
+//! | `push A,B ttl=60s body=x*9 req=r1 as=r1 task=t1 n=3` | a third party pushes |
+//! | `probe A,B` `status A` `cids alice` `alias A` `bind A=alice` `unbind A=alice` `app NAME` | it asks |
+//! | `commit [N]` | the first N ops (all) become durable as one batch and are heard of |
+//! | `commit hold`, `deliver [at=1]` | durable now, heard of later |
+//! | `refuse`, `refuse reads` | the store refuses what waits |
+//! | `read [N]`, `read hold`, `deliver reads` | the same for reads |
+//! | `waiting commits=1 reads=0` | how much waits |
+//! | `tick 5s` | time passes in steps of one tick; `jump 5s` in one step; `clock -5s` steps the wall clock |
+//! | `drain 5s`, `finish` | as the events |
+//! | `crash [unsynced] [shards=2]` | everything but the rows is gone |
+//! | `mute A` | its row says that it takes no pushes; seen after a `crash` |
+//! | `cursor A 3`, `rows A 3`, `seen A 5s` | what the rows say |
+//! | `tally accepted=1 acked=1` | the stage sums of the rows, all days together |
+//!
+//! Messages are shown as ordinals of their device. Answers are shown behind all other effects of
+//! a line, runs of pushes as `1..64`, runs of equal lines as `64x`.
+
+mod asks;
+mod boot;
+mod line;
+mod names;
+mod run;
+mod show;
+mod sums;
+mod wander;
+mod world;
+
+use line::Line;
+pub(crate) use wander::Wanderer;
+use world::World;
+
+/// Runs a script; panics at the first line whose effects are not those behind its `->`.
+pub(crate) fn check(script: &str) {
+    let lines = Line::all(script);
+    let mut lines = lines.as_slice();
+    let mut world = match lines.split_first() {
+        Some((first, rest)) if first.verb() == "world" => {
+            lines = rest;
+            World::new(first)
+        }
+        _ => World::new(&Line::all("world")[0]),
+    };
+    for line in lines {
+        world.run(line);
+        let shown = show::fold(world.take_shown());
+        assert!(
+            shown == line.expected,
+            "line {}: {}\nexpected:\n    {}\ncame:\n    {}\n",
+            line.number,
+            line.text,
+            line.expected.join("\n    "),
+            shown.join("\n    "),
+        );
+        world.check_invariants();
+    }
+    world.settle();
+}

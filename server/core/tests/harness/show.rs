@@ -1,0 +1,179 @@
+//! Effects as the words of a script.
+
+use protocol::{Close, Frame};
+use server_core::command::{Answer, Reach};
+
+/// One effect that the script has to name.
+#[derive(Debug, PartialEq)]
+pub(super) enum Shown {
+    Push {
+        session: String,
+        ordinal: usize,
+        body: String,
+    },
+    Other(String),
+    /// Shown behind the others of its line.
+    Answer(String),
+}
+
+/// The texts of a line's effects, answers last, runs folded.
+pub(super) fn fold(shown: Vec<Shown>) -> Vec<String> {
+    let (answers, others): (Vec<_>, Vec<_>) = shown
+        .into_iter()
+        .partition(|shown| matches!(shown, Shown::Answer(_)));
+    let mut texts: Vec<(usize, String)> = Vec::new();
+    let mut run: Option<(String, usize, usize, String)> = None;
+    for shown in others.into_iter().chain(answers) {
+        match shown {
+            Shown::Push {
+                session,
+                ordinal,
+                body,
+            } => match &mut run {
+                Some((of, _, last, same))
+                    if *of == session && *same == body && *last + 1 == ordinal =>
+                {
+                    *last = ordinal;
+                }
+                _ => {
+                    end(&mut run, &mut texts);
+                    run = Some((session, ordinal, ordinal, body));
+                }
+            },
+            Shown::Other(text) | Shown::Answer(text) => {
+                end(&mut run, &mut texts);
+                match texts.last_mut() {
+                    Some((times, last)) if *last == text => *times += 1,
+                    _ => texts.push((1, text)),
+                }
+            }
+        }
+    }
+    end(&mut run, &mut texts);
+    texts
+        .into_iter()
+        .map(|(times, text)| {
+            if times == 1 {
+                text
+            } else {
+                format!("{times}x {text}")
+            }
+        })
+        .collect()
+}
+
+fn end(run: &mut Option<(String, usize, usize, String)>, texts: &mut Vec<(usize, String)>) {
+    if let Some((session, first, last, body)) = run.take() {
+        let ids = if first == last {
+            first.to_string()
+        } else {
+            format!("{first}..{last}")
+        };
+        texts.push((1, format!("push {session} {ids} {body}")));
+    }
+}
+
+/// A body, `-` for none; one byte many times over as `x*3000`.
+pub(super) fn body(bytes: &[u8]) -> String {
+    match bytes {
+        [] => "-".to_owned(),
+        [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|byte| byte == first) => {
+            format!("{}*{}", char::from(*first), bytes.len())
+        }
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+pub(super) fn close(session: &str, close: &Close) -> Shown {
+    let wait = match close.retry_after_ms {
+        0 => String::new(),
+        u32::MAX => " never".to_owned(),
+        ms => format!(" retry={ms}"),
+    };
+    Shown::Other(format!("close {session} {}{wait}", close.reason))
+}
+
+/// Any frame but a push, with the name of the CID in a welcome.
+pub(super) fn frame(
+    session: &str,
+    frame: &Frame,
+    name: impl Fn(protocol::ClientId) -> String,
+) -> Shown {
+    Shown::Other(match frame {
+        Frame::Welcome(welcome) => {
+            let known = if welcome.registered {
+                "registered"
+            } else {
+                "known"
+            };
+            format!(
+                "welcome {session} {} {known} hb={}",
+                name(welcome.cid),
+                welcome.heartbeat_s
+            )
+        }
+        Frame::Pong => format!("pong {session}"),
+        Frame::CommandResult(result) => {
+            format!(
+                "result {session} {} op={} {}",
+                result.serial, result.op, result.code
+            )
+        }
+        Frame::GoAway(go) => format!("goaway {session} {} jitter={}", go.reason, go.jitter_ms),
+        other => format!("frame {session} {other:?}"),
+    })
+}
+
+pub(super) fn answer(
+    label: &str,
+    answer: &Answer,
+    name: impl Fn(protocol::ClientId) -> String,
+) -> Shown {
+    let words: Vec<String> = match answer {
+        Answer::Pushed { task_id, targets } => {
+            let words = targets.iter().map(|(cid, status)| {
+                format!(
+                    "{}:{}",
+                    name(*cid),
+                    status.word().trim_start_matches("successed_")
+                )
+            });
+            std::iter::once(task_id.to_string()).chain(words).collect()
+        }
+        Answer::Reached(reached) => reached
+            .iter()
+            .map(|(cid, reach)| format!("{}:{}", name(*cid), reach_word(*reach)))
+            .collect(),
+        Answer::Statuses(statuses) => statuses
+            .iter()
+            .map(|(cid, status)| {
+                format!(
+                    "{}:{}",
+                    name(*cid),
+                    if status.online { "online" } else { "offline" }
+                )
+            })
+            .collect(),
+        Answer::Cids(cids) => cids.iter().map(|cid| name(*cid)).collect(),
+        Answer::Alias(alias) => vec![alias.as_deref().unwrap_or("none").to_owned()],
+        Answer::Done => vec!["done".to_owned()],
+        Answer::AppCreated(app) => vec![format!("created {}", app.number)],
+        Answer::TargetInvalid => vec!["target-invalid".to_owned()],
+        Answer::Busy => vec!["busy".to_owned()],
+        Answer::StoreFailed => vec!["store-failed".to_owned()],
+    };
+    let words = if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(" ")
+    };
+    Shown::Answer(format!("answered {label} {words}"))
+}
+
+fn reach_word(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Online => "online",
+        Reach::Offline => "offline",
+        Reach::Filtered => "filtered",
+    }
+}

@@ -1,0 +1,148 @@
+//! Rings that are full: who waits and who is told to come again.
+
+use crate::A;
+use crate::harness::check;
+
+#[test]
+fn given_a_full_commit_ring_when_asked_should_answer_busy_and_keep_room_for_cursors() {
+    check(&format!(
+        "{A}
+        push A
+        commit               -> push s1 1 x
+                             -> answered r t A:online
+        push A n=4080
+        push A               -> answered r busy
+        bind A=alice         -> answered q busy
+        unbind A=alice       -> answered q busy
+        app new              -> answered q busy
+        cmd s1 1 bind alice  -> result s1 1 op=1 Busy
+        open s2
+        hello s2 register install=2 -> close s2 Overloaded retry=30000
+        open s3
+        hello s3 login A     -> close s1 Replaced
+                             -> welcome s3 A known hb=240
+        ack s3
+        tick 1s
+        waiting commits=4081 reads=1
+        commit               -> 4080x answered r t A:online
+        push A
+        commit               -> answered r t A:online
+        read                 -> push s3 1..64 x
+        "
+    ));
+}
+
+#[test]
+fn given_a_busy_request_when_repeated_later_should_be_accepted() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A n=4080
+        push A req=r1        -> answered r1 busy
+        commit               -> 4080x answered r t A:offline
+        push A req=r1
+        commit               -> answered r1 t A:offline
+        rows A 4081
+        "
+    ));
+}
+
+#[test]
+fn given_bodies_that_fill_their_bound_when_pushed_should_answer_busy() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A n=511 body=x*65536
+        push A body=x*65536  -> answered r busy
+        push A body=y
+        commit               -> 512x answered r t A:offline
+        push A body=x*65536
+        commit               -> answered r t A:offline
+        "
+    ));
+}
+
+#[test]
+fn given_a_full_read_ring_when_asked_should_answer_busy_and_line_sessions_up() {
+    check(&format!(
+        "{A}
+        open s2
+        hello s2 register install=2
+        commit               -> welcome s2 B registered hb=240
+        gone s1
+        push A n=2
+        push B n=200
+        commit               -> push s2 1..64 x
+                             -> 2x answered r t A:offline
+                             -> 200x answered r t B:online
+        ack s2 1..64         -> push s2 65..128 x
+        waiting reads=1
+        cids alice n=255
+        cids alice           -> answered q busy
+        alias A              -> answered q busy
+        open s3
+        hello s3 login A     -> welcome s3 A known hb=240
+        ack s3               # asks again each time, stands in the line once
+        ack s3
+        ack s2 65..128
+        waiting reads=256
+        read 1               -> push s2 129..192 x
+        waiting reads=256    # s3 took the place, s2 stands behind it
+        read                 -> push s3 1..2 x
+                             -> 255x answered q none
+        read
+        ack s2 129..192      -> push s2 193..200 x
+        waiting reads=0
+        "
+    ));
+}
+
+#[test]
+fn given_a_session_in_the_line_when_it_goes_should_give_its_place_to_the_next() {
+    check(&format!(
+        "{A}
+        open s2
+        hello s2 register install=2
+        commit               -> welcome s2 B registered hb=240
+        gone s1
+        gone s2
+        push A
+        push B
+        commit               -> answered r t A:offline
+                             -> answered r t B:offline
+        cids alice n=256
+        open s3
+        hello s3 login A     -> welcome s3 A known hb=240
+        open s4
+        hello s4 login B     -> welcome s4 B known hb=240
+        gone s3
+        read 1               -> answered q none
+        waiting reads=256
+        read                 -> push s4 1 x
+                             -> 255x answered q none
+        "
+    ));
+}
+
+#[test]
+fn given_many_cursors_that_moved_when_the_bound_is_reached_should_flush_before_the_tick() {
+    let mut script = String::new();
+    for n in 0..512 {
+        script += &format!(
+            "open s{n}\n hello s{n} register install={} secret={}\n",
+            n % 256,
+            n / 256
+        );
+    }
+    script += "commit";
+    for n in 0..512 {
+        let cid = if n < 26 {
+            char::from(b'A' + n as u8).to_string()
+        } else {
+            format!("no{n}")
+        };
+        script += &format!(" -> welcome s{n} {cid} registered hb=240\n");
+    }
+    script += "waiting commits=1\n commit\n waiting commits=0";
+    check(&script);
+}

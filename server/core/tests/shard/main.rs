@@ -1,0 +1,28 @@
+//! What a shard does, as scripts over the real state machine, the real `apply` and rows in memory.
+//!
+//! The language of the scripts: `../harness/mod.rs`.
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod acks;
+mod aliases;
+mod backlog;
+mod delivery;
+mod expiry;
+mod full;
+mod heartbeat;
+mod login;
+mod registration;
+mod requests;
+mod stop;
+mod wander;
+
+/// Registers device A, with its cursor written down.
+const A: &str = "
+    open s1
+    hello s1 register
+    commit -> welcome s1 A registered hb=240
+    tick 1s
+    commit
+";
