@@ -1,0 +1,178 @@
+//! How the tokio side asks shards: a ticket out, an answer back.
+//!
+//! Owner: the ingress thread. Questions to one shard go over one ring, answers of all shards come
+//! back over one inbox; the waiting request holds a oneshot under its ticket.
+//! Always: a ticket is answered at most once; a late answer to a ticket that gave up is dropped.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocol::ClientId;
+use schema::record::App;
+use server_core::command::{Answer, Command};
+use server_core::ids::{ShardNo, Ticket};
+use server_core::placement::Slot;
+use slab::Slab;
+use tokio::sync::oneshot;
+
+use crate::mesh::{Bell, Inbox, Sender};
+
+/// How long a question may stay unanswered before the third party is told "busy".
+/// A commit takes milliseconds; ten seconds is a store that hangs, and less than the 30 s after
+/// which the official clients give up and repeat.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+/// What a shard sends to the ingress.
+#[derive(Debug)]
+pub enum ToIngress {
+    /// The answer to a ticket.
+    Answer(Ticket, Answer),
+    /// An app was created or changed.
+    App(App),
+    /// A draining shard has no session left. Once per shard.
+    Drained,
+}
+
+/// A question on its way to a shard.
+#[derive(Debug)]
+pub struct Question {
+    /// Comes back with the answer.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// The ingress's end of the channels to all shards.
+#[derive(Debug)]
+pub struct Asker {
+    shards: RefCell<Vec<Sender<Question>>>,
+    waiting: RefCell<Slab<(u32, oneshot::Sender<Answer>)>>,
+    apps: RefCell<HashMap<String, Rc<App>>>,
+    rounds: std::cell::Cell<u32>,
+    drained: tokio::sync::watch::Sender<u16>,
+}
+
+impl Asker {
+    /// An asker over one ring per shard that knows the apps of the store.
+    pub fn new(shards: Vec<Sender<Question>>, apps: Vec<App>) -> Rc<Self> {
+        let apps = apps
+            .into_iter()
+            .map(|app| (app.app_id.clone(), Rc::new(app)))
+            .collect();
+        Rc::new(Asker {
+            shards: RefCell::new(shards),
+            waiting: RefCell::default(),
+            apps: RefCell::new(apps),
+            rounds: std::cell::Cell::new(0),
+            drained: tokio::sync::watch::Sender::new(0),
+        })
+    }
+
+    /// The owner of a CID.
+    pub fn owner(&self, cid: ClientId) -> ShardNo {
+        Slot::of_cid(cid).shard(self.shard_count())
+    }
+
+    /// The home of any other name.
+    pub fn home(&self, name: &[u8]) -> ShardNo {
+        Slot::of_name(name).shard(self.shard_count())
+    }
+
+    /// How many shards there are.
+    pub fn shard_count(&self) -> u16 {
+        self.shards.borrow().len() as u16
+    }
+
+    /// An app by its public id.
+    pub fn app(&self, app_id: &str) -> Option<Rc<App>> {
+        self.apps.borrow().get(app_id).cloned()
+    }
+
+    /// All apps, in no order.
+    pub fn apps(&self) -> Vec<Rc<App>> {
+        self.apps.borrow().values().cloned().collect()
+    }
+
+    /// Asks a shard and waits. A full ring or a silent shard answers [`Answer::Busy`].
+    pub async fn ask(&self, shard: ShardNo, command: Command) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let round = self.rounds.get().wrapping_add(1);
+        self.rounds.set(round);
+        let key = self.waiting.borrow_mut().insert((round, sender));
+        // The round tells a late answer from the answer to the next user of the same key.
+        let ticket = Ticket((u64::from(round) << 32) | key as u64);
+        let sent =
+            self.shards.borrow_mut()[usize::from(shard.0)].send(Question { ticket, command });
+        if sent.is_err() {
+            self.waiting.borrow_mut().remove(key);
+            return Answer::Busy;
+        }
+        // However this future ends (answer, time-out, the client gone), the ticket is given back.
+        let _release = Release {
+            asker: self,
+            ticket,
+        };
+        match tokio::time::timeout(ANSWER_WAIT, receiver).await {
+            Ok(Ok(answer)) => answer,
+            _ => Answer::Busy,
+        }
+    }
+
+    /// Waits until every shard has said that its last session is gone.
+    pub async fn all_drained(&self) {
+        let all = self.shard_count();
+        let _ = self
+            .drained
+            .subscribe()
+            .wait_for(|drained| *drained >= all)
+            .await;
+    }
+
+    fn take(&self, ticket: Ticket) -> Option<oneshot::Sender<Answer>> {
+        let (round, key) = ((ticket.0 >> 32) as u32, (ticket.0 & 0xffff_ffff) as usize);
+        let mut waiting = self.waiting.borrow_mut();
+        match waiting.get(key) {
+            Some((at, _)) if *at == round => Some(waiting.remove(key).1),
+            _ => None,
+        }
+    }
+
+    /// Hands answers to those who wait; runs until every shard is gone.
+    pub async fn listen(&self, mut inbox: Inbox<ToIngress>, bell: Bell) {
+        loop {
+            bell.until(|| !inbox.is_empty() || inbox.is_closed()).await;
+            while let Some(message) = inbox.take() {
+                match message {
+                    ToIngress::Answer(ticket, answer) => {
+                        if let Some(waiting) = self.take(ticket) {
+                            let _ = waiting.send(answer);
+                        }
+                    }
+                    ToIngress::App(app) => {
+                        self.apps
+                            .borrow_mut()
+                            .insert(app.app_id.clone(), Rc::new(app));
+                    }
+                    ToIngress::Drained => self.drained.send_modify(|drained| *drained += 1),
+                }
+            }
+            if inbox.is_closed() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+struct Release<'a> {
+    asker: &'a Asker,
+    ticket: Ticket,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.asker.take(self.ticket);
+    }
+}

@@ -1,0 +1,591 @@
+//! Start and stop of the whole process, in a written order.
+//!
+//! Start: settings, checks, lock, store, first app, certificate, committer and readers, shards,
+//! ingress, `ready`. Stop: device listeners shut and devices told to go, HTTP finished, sessions
+//! waited for, shards finished, committer emptied and synced.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use schema::record::App;
+use server_core::clock::Now;
+use server_core::ids::ShardNo;
+use server_core::op::{Committed, Done, Op};
+use server_core::shard::{Identity, Shard};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::ask::{Asker, ToIngress};
+use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
+use crate::config::Config;
+use crate::http::{self, HttpSettings, Ingress, Surfaces};
+use crate::lifecycle::{Lifecycle, Stage};
+use crate::limits::{ANSWER_RING, PARCEL_RING, QUESTION_RING, READERS};
+use crate::mesh::{Bell, Inbox, Sender};
+use crate::net::{self, DeviceListener, certificate};
+use crate::new_app::new_app;
+use crate::preflight;
+use crate::secret;
+use crate::shard_loop::{self, Control, Inboxes, Outlets, Parts};
+use crate::store::committer::Committer;
+use crate::store::reader::Reader;
+use crate::store::{Store, View, recovery};
+use crate::telemetry::Telemetry;
+
+/// Why the server did not start or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// A check of the machine failed.
+    #[error(transparent)]
+    Preflight(#[from] preflight::PreflightError),
+    /// The data folder cannot be used.
+    #[error("data folder {}: {reason}", .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] crate::store::OpenError),
+    /// The store opened and cannot be read or written.
+    #[error(transparent)]
+    Rows(#[from] server_core::rows::RowsError),
+    /// There is no usable certificate.
+    #[error(transparent)]
+    Certificate(#[from] certificate::CertificateError),
+    /// TLS does not take the certificate.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system refused a thread, a file or a signal.
+    #[error("{what}: {source}")]
+    System {
+        /// What was asked of it.
+        what: &'static str,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An executor did not start.
+    #[error("executor of shard {shard}: {reason}")]
+    Executor {
+        /// Which shard.
+        shard: u16,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl BootError {
+    /// The exit code: 78 (`EX_CONFIG`) for what the operator must change, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BootError::Preflight(_) => 78,
+            _ => 1,
+        }
+    }
+}
+
+fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BootError {
+    move |source| BootError::System { what, source }
+}
+
+/// Runs the server until it is told to stop.
+pub fn serve(config: &Config) -> Result<(), BootError> {
+    let resources = preflight::resources()?;
+    let shards = config.shards.unwrap_or(resources.usable_cores);
+    preflight::check(shards)?;
+    let _lock = lock(&config.data)?;
+    let mut fleet = Fleet::start(config, shards, &resources.cpus)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("tokio runtime"))?;
+    let local = tokio::task::LocalSet::new();
+    let ended = local.block_on(&runtime, fleet.attend(config));
+    // The last handles to the rings go with the ingress; then shards, committer and readers end.
+    drop(local);
+    drop(runtime);
+    fleet.join();
+    ended
+}
+
+/// Makes the data folder ours alone; the lock goes with the process.
+fn lock(data: &Path) -> Result<fs::File, BootError> {
+    let error = |reason: String| BootError::Data {
+        path: data.to_owned(),
+        reason,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(|cause| error(cause.to_string()))?;
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(data.join("lock"))
+        .map_err(|cause| error(cause.to_string()))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| error("another process serves from it".into()))?;
+    Ok(file)
+}
+
+/// All threads but the ingress, and what the ingress needs of them.
+struct Fleet {
+    shards: Vec<ExecutorJoinHandle<()>>,
+    committer: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+    control: Vec<Sender<Control>>,
+    asker: Rc<Asker>,
+    answers: Option<(Inbox<ToIngress>, Bell)>,
+    telemetry: Arc<Telemetry>,
+    lifecycle: Lifecycle,
+    http: Option<TcpListener>,
+    admin: Option<TcpListener>,
+    admin_token: String,
+}
+
+impl Fleet {
+    fn start(config: &Config, shards: u16, cpus: &[usize]) -> Result<Fleet, BootError> {
+        let started = Instant::now();
+        let store = Store::open(&config.data.join("store"))?;
+        let mut known = Default::default();
+        let (mut apps, mut devices, held) = {
+            let view = store.view(&mut known)?;
+            recovery::check_format(&view, store.path())?;
+            load(&view, shards)?
+        };
+        let telemetry = Telemetry::new(shards, held);
+        let mut committer = Committer::new(store.clone(), Arc::clone(&telemetry))?;
+        let epoch = prepare(&mut committer, &mut apps)?;
+        tracing::info!(
+            apps = apps.len(),
+            devices = devices
+                .iter()
+                .map(server_core::devices::Devices::len)
+                .sum::<usize>(),
+            held,
+            epoch,
+            took_ms = started.elapsed().as_millis() as u64,
+            "the store is open"
+        );
+
+        let (listeners, device_bound) =
+            net::bind(config.device, shards).map_err(|source| BootError::Listen {
+                address: config.device,
+                source,
+            })?;
+        let http = listen(config.http)?;
+        let admin = config.admin.map(listen).transpose()?;
+        let identity = match &config.tls {
+            Some(tls) => certificate::load(&tls.cert, &tls.key, tls.ca.as_deref())?,
+            None => {
+                let hosts = certificate::hosts(device_bound.ip(), config.public_host.as_deref());
+                certificate::own(&config.data.join("tls"), &hosts)?
+            }
+        };
+        let bootstrap = write_bootstrap(
+            config,
+            device_bound,
+            &http,
+            admin.as_ref(),
+            &identity.ca_pem,
+            &apps,
+        )?;
+        let tls = net::server_config(identity.chain, identity.key)?;
+
+        let mut wiring = Wiring::new(shards, &mut committer, store);
+        let lifecycle = Lifecycle::default();
+        let mut handles = Vec::new();
+        for ((number, listener), devices) in (0..shards).zip(listeners).zip(devices.drain(..)) {
+            let (inboxes, outlets) = wiring.take(number);
+            let seat = Seat {
+                identity: Identity {
+                    me: ShardNo(number),
+                    shards,
+                    epoch,
+                    seed: secret::random(),
+                },
+                settings: config.shard.clone(),
+                apps: apps.clone(),
+                devices,
+                tls: Arc::clone(&tls),
+                telemetry: Arc::clone(&telemetry),
+            };
+            let cpu = cpus[usize::from(number) % cpus.len()];
+            handles.push(seat.start(cpu, inboxes, outlets, listener)?);
+        }
+        let mut readers = Vec::new();
+        for (number, reader) in wiring.readers.into_iter().enumerate() {
+            readers.push(reader.start(number).map_err(system("reader thread"))?);
+        }
+        let committer = committer.start().map_err(system("committer thread"))?;
+        Ok(Fleet {
+            shards: handles,
+            committer,
+            readers,
+            control: wiring.control,
+            asker: Asker::new(wiring.questions, apps),
+            answers: Some((wiring.answers, wiring.answers_bell)),
+            telemetry,
+            lifecycle,
+            http: Some(http),
+            admin,
+            admin_token: bootstrap.admin_token.clone(),
+        }
+        .announce(config, &bootstrap, device_bound))
+    }
+
+    /// The line that scripts wait for. Connections are taken from here on; the kernel has queued
+    /// those that came before.
+    fn announce(self, config: &Config, bootstrap: &Bootstrap, device: SocketAddr) -> Fleet {
+        let http = bootstrap.http.trim_start_matches("http://");
+        let device_host = reachable(device, config.public_host.as_deref());
+        self.lifecycle.enter(Stage::Ready);
+        println!(
+            "ready device={device_host} http={http} data={}",
+            config.data.display()
+        );
+        self
+    }
+
+    /// The ingress and the signals, until the process shall end.
+    async fn attend(&mut self, config: &Config) -> Result<(), BootError> {
+        let mut signals = Signals::new().map_err(system("signals"))?;
+        let (stop, stopped) = watch::channel(false);
+        let settings = HttpSettings {
+            admin_token: self.admin_token.clone(),
+            ..config.ingress.clone()
+        };
+        let ingress = Rc::new(Ingress::new(
+            Rc::clone(&self.asker),
+            Arc::clone(&self.telemetry),
+            self.lifecycle.clone(),
+            settings,
+        ));
+        if let Some((inbox, bell)) = self.answers.take() {
+            let asker = Rc::clone(&self.asker);
+            tokio::task::spawn_local(async move { asker.listen(inbox, bell).await });
+        }
+        let mut serving = tokio::task::JoinSet::new();
+        let listeners = match (self.http.take(), self.admin.take()) {
+            (Some(http), None) => vec![(http, Surfaces::ALL)],
+            (Some(http), Some(admin)) => vec![
+                (http, Surfaces::REST),
+                (admin, Surfaces::ADMIN | Surfaces::METRICS),
+            ],
+            (None, _) => vec![],
+        };
+        for (listener, surfaces) in listeners {
+            let served =
+                http::serve_surfaces(listener, surfaces, Rc::clone(&ingress), stopped.clone());
+            serving.spawn_local(served);
+        }
+        tokio::select! {
+            name = signals.next() => tracing::info!(signal = name, "draining"),
+            Some(ended) = serving.join_next() => {
+                if let Ok(Err(source)) = ended {
+                    tracing::error!(error = %source, "the HTTP listener failed");
+                }
+            }
+        }
+        let drained = tokio::time::timeout(
+            config.drain_timeout,
+            self.drain(config, &stop, &mut serving),
+        );
+        tokio::select! {
+            drained = drained => if drained.is_err() {
+                tracing::warn!("the drain took its whole time; what is left is closed");
+            },
+            name = signals.next() => tracing::warn!(signal = name, "ending at once"),
+        }
+        self.tell_shards(Control::Finish);
+        Ok(())
+    }
+
+    async fn drain(
+        &mut self,
+        config: &Config,
+        stop: &watch::Sender<bool>,
+        serving: &mut tokio::task::JoinSet<std::io::Result<()>>,
+    ) {
+        self.lifecycle.enter(Stage::Draining);
+        self.tell_shards(Control::Drain {
+            jitter_ms: config.drain_jitter_ms,
+        });
+        let _ = stop.send(true);
+        while serving.join_next().await.is_some() {}
+        self.asker.all_drained().await;
+    }
+
+    fn tell_shards(&mut self, control: Control) {
+        for sender in &mut self.control {
+            // A shard that ended already needs no telling.
+            let _ = sender.send(control);
+        }
+    }
+
+    fn join(self) {
+        let Fleet {
+            shards,
+            committer,
+            readers,
+            asker,
+            control,
+            ..
+        } = self;
+        for (number, shard) in shards.into_iter().enumerate() {
+            if let Err(error) = shard.join() {
+                tracing::error!(shard = number, %error, "a shard did not end well");
+            }
+        }
+        drop((asker, control));
+        if committer.join().is_err() {
+            tracing::error!("the committer did not end well");
+        }
+        for reader in readers {
+            let _ = reader.join();
+        }
+        tracing::info!("ended");
+    }
+}
+
+type Loaded = (Vec<App>, Vec<server_core::devices::Devices>, u64);
+
+fn load(view: &View<'_>, shards: u16) -> Result<Loaded, BootError> {
+    let tally = recovery::tally(view)?;
+    let held = tally
+        .accepted
+        .saturating_sub(server_core::apply::finals(&tally));
+    Ok((
+        recovery::apps(view)?,
+        recovery::devices(view, shards)?,
+        held,
+    ))
+}
+
+/// Raises the boot epoch and makes the first app; both are durable when this returns.
+fn prepare(committer: &mut Committer, apps: &mut Vec<App>) -> Result<u32, BootError> {
+    let mut ops = vec![Op::Boot];
+    if apps.is_empty() {
+        ops.push(Op::CreateApp {
+            ticket: None,
+            app: new_app("demo".into(), now_ms()),
+        });
+    }
+    let mut epoch = 0;
+    for committed in committer.commit_now(ops)? {
+        match committed {
+            Committed::Done(Done::Booted { epoch: raised }) => epoch = raised,
+            Committed::Done(Done::AppCreated { app, .. }) => apps.push(app),
+            _ => {}
+        }
+    }
+    Ok(epoch)
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, BootError> {
+    TcpListener::bind(address).map_err(|source| BootError::Listen { address, source })
+}
+
+fn write_bootstrap(
+    config: &Config,
+    device: SocketAddr,
+    http: &TcpListener,
+    admin: Option<&TcpListener>,
+    ca_pem: &str,
+    apps: &[App],
+) -> Result<Bootstrap, BootError> {
+    let path = Bootstrap::path_in(&config.data);
+    let url = |listener: &TcpListener| {
+        let bound = listener.local_addr().map_err(system("listening address"))?;
+        Ok::<_, BootError>(format!(
+            "http://{}",
+            reachable(bound, config.public_host.as_deref())
+        ))
+    };
+    let before = Bootstrap::read(&path).ok();
+    let app = before
+        .as_ref()
+        .and_then(|before| apps.iter().find(|app| app.app_id == before.app.appid))
+        .or_else(|| apps.iter().min_by_key(|app| app.number))
+        .expect("the first start makes an app");
+    let bootstrap = Bootstrap {
+        device: reachable(device, config.public_host.as_deref()),
+        http: url(http)?,
+        admin: admin.map(url).transpose()?,
+        pid: std::process::id(),
+        ca_cert: ca_pem.to_owned(),
+        admin_token: before.as_ref().map_or_else(
+            || secret::hex(&secret::random::<32>()),
+            |before| before.admin_token.clone(),
+        ),
+        app: BootstrapApp::from(app),
+    };
+    bootstrap.write(&path).map_err(|source| BootError::Data {
+        path,
+        reason: source.to_string(),
+    })?;
+    Ok(bootstrap)
+}
+
+/// All rings between threads, before they are given out.
+struct Wiring {
+    inboxes: Vec<Option<Inboxes>>,
+    outlets: Vec<Option<Outlets>>,
+    readers: Vec<Reader>,
+    control: Vec<Sender<Control>>,
+    questions: Vec<Sender<crate::ask::Question>>,
+    answers: Inbox<ToIngress>,
+    answers_bell: Bell,
+}
+
+impl Wiring {
+    fn new(shards: u16, committer: &mut Committer, store: Store) -> Wiring {
+        let answers_bell = Bell::default();
+        let mut answers = Inbox::new(&answers_bell);
+        let mut readers: Vec<Reader> = (0..READERS).map(|_| Reader::new(store.clone())).collect();
+        let mut inboxes: Vec<Inboxes> = (0..shards).map(|_| Inboxes::new()).collect();
+        let (mut control, mut questions, mut outlets) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..usize::from(shards) {
+            let own = &mut inboxes[number];
+            control.push(own.control.open(4));
+            questions.push(own.questions.open(QUESTION_RING));
+            let commits = committer.join(&mut own.committed);
+            let reads = readers
+                .iter_mut()
+                .map(|reader| reader.join(&mut own.reads))
+                .collect();
+            let others = (0..usize::from(shards))
+                .map(|to| (to != number).then(|| inboxes[to].parcels.open(PARCEL_RING)))
+                .collect();
+            outlets.push(Some(Outlets {
+                commits,
+                reads,
+                ingress: answers.open(ANSWER_RING),
+                shards: others,
+            }));
+        }
+        let inboxes = inboxes.into_iter().map(Some).collect();
+        Wiring {
+            inboxes,
+            outlets,
+            readers,
+            control,
+            questions,
+            answers,
+            answers_bell,
+        }
+    }
+
+    fn take(&mut self, shard: u16) -> (Inboxes, Outlets) {
+        let at = usize::from(shard);
+        let inboxes = self.inboxes[at].take().expect("taken once");
+        (inboxes, self.outlets[at].take().expect("taken once"))
+    }
+}
+
+/// What a shard is made of, on its way to its thread.
+struct Seat {
+    identity: Identity,
+    settings: server_core::shard::Settings,
+    apps: Vec<App>,
+    devices: server_core::devices::Devices,
+    tls: Arc<rustls::ServerConfig>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Seat {
+    fn start(
+        self,
+        cpu: usize,
+        inboxes: Inboxes,
+        outlets: Outlets,
+        listener: TcpListener,
+    ) -> Result<ExecutorJoinHandle<()>, BootError> {
+        let number = self.identity.me.0;
+        LocalExecutorBuilder::new(Placement::Fixed(cpu))
+            .name(&format!("shard-{number}"))
+            // glommio pins 37 MB an executor by default; sockets need none of it.
+            .io_memory(64 * 1024)
+            .ring_depth(1024)
+            .spawn(move || async move {
+                let listener = match DeviceListener::on_this_executor(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => {
+                        tracing::error!(%error, shard = number, "the device listener failed");
+                        return;
+                    }
+                };
+                let started = Instant::now();
+                let now = Now {
+                    wall_ms: now_ms(),
+                    mono_ms: 0,
+                };
+                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now);
+                let (me, tls, telemetry) = (ShardNo(number), self.tls, self.telemetry);
+                shard_loop::run(
+                    Parts {
+                        me,
+                        shard,
+                        outlets,
+                        tls,
+                        telemetry,
+                        started,
+                    },
+                    inboxes,
+                    listener,
+                )
+                .await;
+            })
+            .map_err(|error| BootError::Executor {
+                shard: number,
+                reason: error.to_string(),
+            })
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,526 @@
+//! What the operator may set: flags, then `RINGPOST_*` environment, then the TOML file, then
+//! defaults. Parsed once, here; later code takes a [`Config`] and checks nothing again.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::http::HttpSettings;
+use crate::telemetry::LogFormat;
+use server_core::shard::Settings as ShardSettings;
+
+/// A setting that cannot be used: which, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or has an unknown key or a value of the wrong type.
+    #[error("{}: {reason}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said; it names the key.
+        reason: String,
+    },
+    /// A value that makes no sense.
+    #[error("{key} = {value:?}: {reason}")]
+    Value {
+        /// The key as the operator wrote it: flag, variable or key of the file.
+        key: String,
+        /// What came.
+        value: String,
+        /// What is wanted.
+        reason: String,
+    },
+}
+
+fn value(key: &str, value: impl ToString, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Value {
+        key: key.to_owned(),
+        value: value.to_string(),
+        reason: reason.into(),
+    }
+}
+
+/// Flags of `serve`. Of a flag given twice the last one wins.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(args_override_self = true)]
+pub struct ServeArgs {
+    /// TOML file with settings (see docs/operations.md).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of everything that lasts [default: ./ringpost-data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where devices connect [default: 127.0.0.1:5224]
+    #[arg(long, value_name = "ADDR")]
+    pub device: Option<String>,
+    /// Where third parties call [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// A listener of its own for /admin and /metrics, which then leave the HTTP one.
+    #[arg(long, value_name = "ADDR")]
+    pub admin: Option<String>,
+    /// How many shards [default: one per usable core]
+    #[arg(long, value_name = "N")]
+    pub shards: Option<String>,
+    /// The name by which devices and third parties reach this server.
+    #[arg(long, value_name = "HOST")]
+    pub public_host: Option<String>,
+    /// Log lines: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// What is logged, e.g. info or server=debug [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data: Option<PathBuf>,
+    device: Option<String>,
+    http: Option<String>,
+    admin: Option<String>,
+    shards: Option<u16>,
+    public_host: Option<String>,
+    tls: Option<TlsFile>,
+    heartbeat: Heartbeat,
+    drain: Drain,
+    ingress: IngressFile,
+    devices: DevicesFile,
+    log: LogFile,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsFile {
+    cert: PathBuf,
+    key: PathBuf,
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Heartbeat {
+    default_s: Option<u16>,
+    min_s: Option<u16>,
+    max_s: Option<u16>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Drain {
+    timeout_s: Option<u64>,
+    jitter_s: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct IngressFile {
+    timestamp_skew_s: Option<u64>,
+    idle_timeout_s: Option<u64>,
+    head_timeout_s: Option<u64>,
+    body_timeout_s: Option<u64>,
+    write_timeout_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DevicesFile {
+    hello_timeout_s: Option<u64>,
+    may_bind_aliases: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LogFile {
+    format: Option<LogFormat>,
+    filter: Option<String>,
+}
+
+/// The operator's certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPaths {
+    /// PEM chain, leaf first.
+    pub cert: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+    /// PEM of what devices must trust; without it, the chain.
+    pub ca: Option<PathBuf>,
+}
+
+/// Everything that `serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of everything that lasts.
+    pub data: PathBuf,
+    /// Where devices connect.
+    pub device: SocketAddr,
+    /// Where third parties call.
+    pub http: SocketAddr,
+    /// A listener of its own for `/admin` and `/metrics`.
+    pub admin: Option<SocketAddr>,
+    /// How many shards; `None`: one per usable core.
+    pub shards: Option<u16>,
+    /// The name by which the server is reached from outside.
+    pub public_host: Option<String>,
+    /// The operator's certificate; without it, one of our own.
+    pub tls: Option<TlsPaths>,
+    /// What shards are told.
+    pub shard: ShardSettings,
+    /// What the ingress is told, but for the admin token.
+    pub ingress: HttpSettings,
+    /// How long a drain may take.
+    pub drain_timeout: Duration,
+    /// Over how long devices spread their reconnects after a go-away, in ms.
+    pub drain_jitter_ms: u32,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+}
+
+/// A setting with the name under which it was given.
+struct Given {
+    key: &'static str,
+    text: String,
+}
+
+impl Config {
+    /// Merges flags, environment, file and defaults.
+    pub fn load(
+        args: &ServeArgs,
+        environment: &HashMap<String, String>,
+    ) -> Result<Config, ConfigError> {
+        let file = match args
+            .config
+            .clone()
+            .or_else(|| environment.get("RINGPOST_CONFIG").map(PathBuf::from))
+        {
+            Some(path) => read_file(&path)?,
+            None => File::default(),
+        };
+        let pick = |flag: &Option<String>,
+                    flag_key,
+                    variable: &'static str,
+                    from_file: Option<String>,
+                    file_key| {
+            flag.clone()
+                .map(|text| Given {
+                    key: flag_key,
+                    text,
+                })
+                .or_else(|| {
+                    environment.get(variable).map(|text| Given {
+                        key: variable,
+                        text: text.clone(),
+                    })
+                })
+                .or_else(|| {
+                    from_file.map(|text| Given {
+                        key: file_key,
+                        text,
+                    })
+                })
+        };
+        let data = args
+            .data
+            .clone()
+            .or_else(|| environment.get("RINGPOST_DATA").map(PathBuf::from))
+            .or(file.data)
+            .unwrap_or_else(|| "./ringpost-data".into());
+        let device = pick(
+            &args.device,
+            "--device",
+            "RINGPOST_DEVICE",
+            file.device,
+            "device",
+        );
+        let http = pick(&args.http, "--http", "RINGPOST_HTTP", file.http, "http");
+        let admin = pick(
+            &args.admin,
+            "--admin",
+            "RINGPOST_ADMIN",
+            file.admin,
+            "admin",
+        );
+        let shards = file.shards.map(|shards| shards.to_string());
+        let shards = pick(
+            &args.shards,
+            "--shards",
+            "RINGPOST_SHARDS",
+            shards,
+            "shards",
+        );
+        let public_host = pick(
+            &args.public_host,
+            "--public-host",
+            "RINGPOST_PUBLIC_HOST",
+            file.public_host,
+            "public_host",
+        );
+        let format = pick(
+            &args.log_format,
+            "--log-format",
+            "RINGPOST_LOG_FORMAT",
+            None,
+            "log.format",
+        );
+        let filter = pick(
+            &args.log,
+            "--log",
+            "RINGPOST_LOG",
+            file.log.filter,
+            "log.filter",
+        );
+        Ok(Config {
+            data,
+            device: address(device, "127.0.0.1:5224")?,
+            http: address(http, "127.0.0.1:8080")?,
+            admin: admin.map(|given| address(Some(given), "")).transpose()?,
+            shards: shards.map(shard_count).transpose()?,
+            public_host: public_host.map(host).transpose()?,
+            tls: file.tls.map(|tls| TlsPaths {
+                cert: tls.cert,
+                key: tls.key,
+                ca: tls.ca,
+            }),
+            shard: shard_settings(&file.heartbeat, &file.devices)?,
+            ingress: ingress_settings(&file.ingress),
+            drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
+            drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
+            log_format: format
+                .map(log_format)
+                .transpose()?
+                .or(file.log.format)
+                .unwrap_or_default(),
+            log_filter: filter.map_or_else(|| "info".into(), |given| given.text),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn address(given: Option<Given>, default: &'static str) -> Result<SocketAddr, ConfigError> {
+    let given = given.unwrap_or(Given {
+        key: "default",
+        text: default.into(),
+    });
+    // The same variable tells the command line where the server is, as a URL.
+    let text = given
+        .text
+        .strip_prefix("http://")
+        .unwrap_or(&given.text)
+        .trim_end_matches('/');
+    let named = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("127.0.0.1:{port}"));
+    named.as_deref().unwrap_or(text).parse().map_err(|_| {
+        value(
+            given.key,
+            &given.text,
+            "want ADDRESS:PORT, such as 127.0.0.1:8080, [::]:8080 or 0.0.0.0:0",
+        )
+    })
+}
+
+fn shard_count(given: Given) -> Result<u16, ConfigError> {
+    match given.text.parse() {
+        Ok(shards @ 1..=SHARDS_MAX) => Ok(shards),
+        _ => Err(value(
+            given.key,
+            given.text,
+            format!("want a number from 1 to {SHARDS_MAX}"),
+        )),
+    }
+}
+
+/// More shards than any machine has cores; each takes a thread, a ring and N channels.
+const SHARDS_MAX: u16 = 256;
+
+fn host(given: Given) -> Result<String, ConfigError> {
+    let text = given
+        .text
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let is_address = text.parse::<std::net::IpAddr>().is_ok();
+    let is_name = !text.is_empty()
+        && text.len() <= 253
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
+    if is_address || is_name {
+        Ok(text)
+    } else {
+        Err(value(
+            given.key,
+            given.text,
+            "want a host name or an address, without a port",
+        ))
+    }
+}
+
+fn log_format(given: Given) -> Result<LogFormat, ConfigError> {
+    match given.text.as_str() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(value(given.key, given.text, "want text or json")),
+    }
+}
+
+fn shard_settings(
+    heartbeat: &Heartbeat,
+    devices: &DevicesFile,
+) -> Result<ShardSettings, ConfigError> {
+    let default = ShardSettings::default();
+    let settings = ShardSettings {
+        heartbeat_min_s: heartbeat.min_s.unwrap_or(default.heartbeat_min_s),
+        heartbeat_max_s: heartbeat.max_s.unwrap_or(default.heartbeat_max_s),
+        heartbeat_default_s: heartbeat.default_s.unwrap_or(default.heartbeat_default_s),
+        hello_timeout_ms: devices
+            .hello_timeout_s
+            .map_or(default.hello_timeout_ms, |s| s.saturating_mul(1000)),
+        devices_may_bind: devices.may_bind_aliases.unwrap_or(default.devices_may_bind),
+    };
+    let (min_s, max_s) = (settings.heartbeat_min_s, settings.heartbeat_max_s);
+    if min_s == 0 {
+        return Err(value("heartbeat.min_s", min_s, "want at least 1"));
+    }
+    if max_s < min_s {
+        return Err(value(
+            "heartbeat.max_s",
+            max_s,
+            format!("want at least heartbeat.min_s = {min_s}"),
+        ));
+    }
+    if !(min_s..=max_s).contains(&settings.heartbeat_default_s) {
+        let reason = format!("want {min_s} to {max_s}, the bounds set beside it");
+        return Err(value(
+            "heartbeat.default_s",
+            settings.heartbeat_default_s,
+            reason,
+        ));
+    }
+    if settings.hello_timeout_ms == 0 {
+        return Err(value("devices.hello_timeout_s", 0, "want at least 1"));
+    }
+    Ok(settings)
+}
+
+fn ingress_settings(file: &IngressFile) -> HttpSettings {
+    let default = HttpSettings::default();
+    let or = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
+    HttpSettings {
+        timestamp_skew: or(file.timestamp_skew_s, default.timestamp_skew),
+        idle_timeout: or(file.idle_timeout_s, default.idle_timeout),
+        head_timeout: or(file.head_timeout_s, default.head_timeout),
+        body_timeout: or(file.body_timeout_s, default.body_timeout),
+        write_timeout: or(file.write_timeout_s, default.write_timeout),
+        ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(
+        flags: ServeArgs,
+        environment: &[(&str, &str)],
+        file: &str,
+    ) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("ringpost.toml");
+        std::fs::write(&path, file).expect("written");
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect();
+        Config::load(
+            &ServeArgs {
+                config: Some(path),
+                ..flags
+            },
+            &environment,
+        )
+    }
+
+    #[test]
+    fn given_all_sources_when_loaded_should_prefer_flag_then_environment_then_file_then_default() {
+        let flags = ServeArgs {
+            device: Some("127.0.0.1:1".into()),
+            ..ServeArgs::default()
+        };
+        let environment = [
+            ("RINGPOST_DEVICE", "127.0.0.1:2"),
+            ("RINGPOST_HTTP", "http://127.0.0.1:3/"),
+        ];
+        let file = "device = '127.0.0.1:4'\nhttp = '127.0.0.1:5'\nshards = 3\n";
+        let config = load(flags, &environment, file).expect("good");
+        assert_eq!(config.device.port(), 1);
+        assert_eq!(config.http.port(), 3);
+        assert_eq!(config.shards, Some(3));
+        assert_eq!(config.data, PathBuf::from("./ringpost-data"));
+    }
+
+    #[test]
+    fn given_an_unknown_key_when_loaded_should_name_it() {
+        for (file, key) in [
+            ("devise = 'x'", "devise"),
+            ("[heartbeat]\nmin = 3", "min"),
+            ("shards = 'two'", "shards"),
+        ] {
+            let error = load(ServeArgs::default(), &[], file)
+                .expect_err(file)
+                .to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn given_a_bad_value_when_loaded_should_name_where_it_came_from() {
+        let flags = ServeArgs::default;
+        let bad_flag = ServeArgs {
+            http: Some("8080".into()),
+            ..flags()
+        };
+        let heartbeat = "[heartbeat]\nmin_s = 60\nmax_s = 30";
+        let failures = [
+            ("--http", load(bad_flag, &[], "")),
+            (
+                "RINGPOST_SHARDS",
+                load(flags(), &[("RINGPOST_SHARDS", "0")], ""),
+            ),
+            ("device", load(flags(), &[], "device = 'nowhere'")),
+            ("heartbeat.max_s", load(flags(), &[], heartbeat)),
+            (
+                "RINGPOST_PUBLIC_HOST",
+                load(flags(), &[("RINGPOST_PUBLIC_HOST", "a:1")], ""),
+            ),
+        ];
+        for (key, loaded) in failures {
+            let error = loaded.expect_err(key).to_string();
+            assert!(error.contains(key), "{error}");
+        }
+    }
+}

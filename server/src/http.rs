@@ -1,0 +1,52 @@
+//! The HTTP ingress: third parties and operators on one side, questions to shards on the other.
+//!
+//! Owner: one thread with a tokio current-thread runtime; it talks to shards only by
+//! [`Asker`](crate::ask::Asker) and knows neither sockets of devices nor the store.
+//! Always: bytes pass the [guard](mod@guard) before hyper sees them, a request becomes a command
+//! that cannot be wrong in form, and 200 means that the shard said so.
+//!
+//! Read in this order: `listen`, `wire` and `guard` (bytes), `service` and `route` (where a
+//! request leads), `push` (how it becomes a command), `fault` (how anything else is answered).
+
+mod admin;
+mod alias;
+mod alias_name;
+mod audience;
+mod auth;
+mod body;
+mod chunks;
+mod deadline;
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod end_to_end;
+mod envelope;
+mod fault;
+#[cfg(test)]
+mod fixture;
+mod guard;
+mod head;
+mod ingress;
+mod listen;
+mod member;
+mod notification;
+#[cfg(test)]
+mod operation;
+mod owners;
+mod parameter;
+mod path;
+mod push;
+mod push_message;
+mod push_request;
+mod refusal;
+mod route;
+mod service;
+mod task_id;
+mod tokens;
+mod user;
+mod wire;
+
+pub use alias_name::alias_name;
+pub use ingress::{HttpSettings, Ingress};
+pub use listen::{serve, serve_surfaces};
+pub use route::Surfaces;

@@ -1,0 +1,148 @@
+//! The one place where what went wrong becomes an HTTP status, a code and a text.
+//!
+//! Always: only 200, 400, 401, 403, 404 and 405 on the REST paths. The official Java client drops
+//! the body of any other status and repeats the request (`rest-v2.md` 1.6).
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+use server_core::command::Answer;
+
+use super::parameter::ParameterError;
+use super::refusal::Refusal;
+
+/// Why a request was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A parameter is wrong: the caller's fault.
+    Parameter(ParameterError),
+    /// The bytes of the request are wrong: the caller's fault, and the connection ends.
+    Refused(Refusal),
+    /// The body stopped before its end, or came too slowly; the connection ends.
+    BodyBroken,
+    /// The body is not the JSON object that is expected.
+    NotJson,
+    /// The endpoint is known, and not served by this installation.
+    NotEnabled,
+    /// The process is still recovering.
+    Starting,
+    /// No such path.
+    NoSuchPath,
+    /// The path is known, the app in it is not; for operators.
+    NoSuchApp,
+    /// The path exists with other verbs.
+    WrongVerb,
+    /// No token, or not a valid one of this app.
+    Token,
+    /// The app is disabled.
+    AppDisabled,
+    /// No admin token, or not the right one.
+    AdminToken,
+    /// A queue was full or the store is behind: nothing was accepted, and the call may be repeated.
+    Busy,
+}
+
+impl Fault {
+    /// Why a shard did not do what it was asked.
+    pub(super) fn of_answer(answer: &Answer) -> Self {
+        match answer {
+            Answer::TargetInvalid => Fault::Parameter(ParameterError::Target),
+            Answer::Busy | Answer::StoreFailed => Fault::Busy,
+            other => {
+                debug_assert!(false, "{other:?} answers another question");
+                Fault::Busy
+            }
+        }
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Fault::NotJson | Fault::NotEnabled | Fault::Starting => StatusCode::OK,
+            Fault::Parameter(_) | Fault::Refused(_) | Fault::BodyBroken => StatusCode::BAD_REQUEST,
+            Fault::Token | Fault::AppDisabled | Fault::AdminToken => StatusCode::UNAUTHORIZED,
+            Fault::Busy => StatusCode::FORBIDDEN,
+            Fault::NoSuchPath | Fault::NoSuchApp => StatusCode::NOT_FOUND,
+            Fault::WrongVerb => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    /// The `code` of the envelope.
+    pub(super) fn code(self) -> i32 {
+        match self {
+            Fault::NotJson | Fault::NotEnabled => 1,
+            Fault::Starting => 2,
+            Fault::NoSuchPath | Fault::NoSuchApp => 404,
+            Fault::WrongVerb => 405,
+            Fault::Token | Fault::AdminToken => 10001,
+            Fault::AppDisabled => 10002,
+            Fault::Parameter(_) | Fault::Refused(_) | Fault::BodyBroken => 20001,
+            Fault::Busy => 30019,
+        }
+    }
+
+    /// The `msg` of the envelope.
+    pub(super) fn msg(self) -> Cow<'static, str> {
+        match self {
+            Fault::Parameter(error) => error.to_string().into(),
+            Fault::Refused(refusal) => refusal.to_string().into(),
+            Fault::BodyBroken => "body is invalid".into(),
+            Fault::NotJson => "body is not json".into(),
+            Fault::NotEnabled => "not enabled".into(),
+            Fault::Starting => "service is starting, please wait".into(),
+            Fault::NoSuchPath => "bad url".into(),
+            Fault::NoSuchApp => "no such app".into(),
+            Fault::WrongVerb => "method not supported".into(),
+            Fault::Token => "token is invalid".into(),
+            Fault::AppDisabled => "app is disabled".into(),
+            Fault::AdminToken => "admin token is invalid".into(),
+            Fault::Busy => "system busy, retry later".into(),
+        }
+    }
+}
+
+impl From<ParameterError> for Fault {
+    fn from(error: ParameterError) -> Self {
+        Fault::Parameter(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_every_fault_when_answered_should_use_a_status_the_official_clients_read() {
+        let table = [
+            (
+                Fault::Parameter(ParameterError::Target),
+                400,
+                20001,
+                "target user is invalid",
+            ),
+            (
+                Fault::Refused(Refusal::HostMissing),
+                400,
+                20001,
+                "host cannot be null",
+            ),
+            (Fault::BodyBroken, 400, 20001, "body is invalid"),
+            (Fault::NotJson, 200, 1, "body is not json"),
+            (Fault::NotEnabled, 200, 1, "not enabled"),
+            (Fault::Starting, 200, 2, "service is starting, please wait"),
+            (Fault::NoSuchPath, 404, 404, "bad url"),
+            (Fault::NoSuchApp, 404, 404, "no such app"),
+            (Fault::WrongVerb, 405, 405, "method not supported"),
+            (Fault::Token, 401, 10001, "token is invalid"),
+            (Fault::AppDisabled, 401, 10002, "app is disabled"),
+            (Fault::AdminToken, 401, 10001, "admin token is invalid"),
+            (Fault::Busy, 403, 30019, "system busy, retry later"),
+        ];
+        for (fault, status, code, msg) in table {
+            assert_eq!(
+                (fault.status().as_u16(), fault.code(), &*fault.msg()),
+                (status, code, msg)
+            );
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What all connections of the HTTP side share.
+//!
+//! Owner: the ingress thread; no lock, nothing of it crosses threads.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::body::BodyBudget;
+use super::tokens::Tokens;
+use super::wire::WireTimes;
+use crate::ask::Asker;
+use crate::lifecycle::Lifecycle;
+use crate::limits::HTTP_BODY_LEN_MAX;
+use crate::telemetry::Telemetry;
+
+/// What can be set about the HTTP side.
+#[derive(Clone)]
+pub struct HttpSettings {
+    /// The bearer token of `/admin`; empty lets nobody in.
+    pub admin_token: String,
+    /// How far the clock of a third party may be off at auth; zero does not look at it.
+    pub timestamp_skew: Duration,
+    /// How long a connection may stay open between two requests. The PHP client leaves one per URL.
+    pub idle_timeout: Duration,
+    /// How long the head of a request may take.
+    pub head_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// How long a client may take to read a response.
+    pub write_timeout: Duration,
+    /// Bytes of a request body, see [`HTTP_BODY_LEN_MAX`].
+    pub body_len_max: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        HttpSettings {
+            admin_token: String::new(),
+            timestamp_skew: Duration::from_secs(600),
+            idle_timeout: Duration::from_secs(75),
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            body_len_max: HTTP_BODY_LEN_MAX,
+        }
+    }
+}
+
+impl std::fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpSettings")
+            .field("timestamp_skew", &self.timestamp_skew)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("head_timeout", &self.head_timeout)
+            .field("body_timeout", &self.body_timeout)
+            .field("write_timeout", &self.write_timeout)
+            .field("body_len_max", &self.body_len_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The HTTP side of a server.
+#[derive(Debug)]
+pub struct Ingress {
+    pub(super) asker: Rc<Asker>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) settings: HttpSettings,
+    pub(super) tokens: RefCell<Tokens>,
+    pub(super) bodies: BodyBudget,
+}
+
+impl Ingress {
+    /// An ingress that asks its questions by `asker`. Serves nothing until it is given to
+    /// [`serve`](super::serve) with a listener.
+    pub fn new(
+        asker: Rc<Asker>,
+        telemetry: Arc<Telemetry>,
+        lifecycle: Lifecycle,
+        settings: HttpSettings,
+    ) -> Self {
+        Ingress {
+            asker,
+            telemetry,
+            lifecycle,
+            settings,
+            tokens: RefCell::new(Tokens::new()),
+            bodies: BodyBudget::default(),
+        }
+    }
+
+    pub(super) fn wire_times(&self) -> WireTimes {
+        WireTimes {
+            idle: self.settings.idle_timeout,
+            head: self.settings.head_timeout,
+            body: self.settings.body_timeout,
+            write: self.settings.write_timeout,
+        }
+    }
+}
+
+/// Wall-clock time in ms since the Unix epoch; 0 on a clock before it.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

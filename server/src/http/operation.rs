@@ -1,0 +1,124 @@
+//! What an operator sees: stages, apps, and the end of the process.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use serde_json::json;
+use server_core::command::{Answer, Command};
+use server_core::ids::ShardNo;
+
+use super::HttpSettings;
+use super::fixture::{Site, with_site};
+use crate::lifecycle::Stage;
+
+fn never(_: ShardNo, command: &Command) -> Answer {
+    panic!("nobody should ask {command:?}")
+}
+
+#[test]
+fn given_the_stages_when_asked_should_be_ready_in_one_and_refuse_work_before() {
+    with_site(HttpSettings::default(), never, async |site: Site| {
+        let mut client = site.connect().await;
+        assert_eq!(client.call("GET", "/readyz", "", "").await.status, 200);
+        site.lifecycle.enter(Stage::Starting);
+        assert_eq!(client.call("GET", "/readyz", "", "").await.status, 503);
+        assert_eq!(client.call("GET", "/healthz", "", "").await.status, 200);
+        let answer = client.call("POST", "/v2/app/auth", "", "{}").await;
+        assert_eq!((answer.status, &answer.json["code"]), (200, &json!(2)));
+        site.lifecycle.enter(Stage::Draining);
+        let answer = client.call("GET", "/readyz", "", "").await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.head.contains("connection: close"), "{}", answer.head);
+        client.closed().await;
+    });
+}
+
+#[test]
+fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
+    let decide = |_, command: &Command| {
+        let Command::CreateApp(app) = command else {
+            panic!("{command:?}")
+        };
+        let mut app = app.clone();
+        app.number = 8;
+        Answer::AppCreated(app)
+    };
+    let settings = HttpSettings {
+        admin_token: "t0ken".to_owned(),
+        ..HttpSettings::default()
+    };
+    with_site(settings, decide, async |site: Site| {
+        let mut client = site.connect().await;
+        let bearer = "Authorization: Bearer t0ken\r\n";
+        let path = "/admin/v1/apps";
+        assert_eq!(client.call("GET", path, "", "").await.status, 401);
+        let made = client
+            .call("POST", path, bearer, r#"{"name":"shop"}"#)
+            .await;
+        assert_eq!(made.status, 201);
+        for name in ["appid", "appkey", "appsecret", "mastersecret"] {
+            assert_eq!(
+                made.json["data"][name].as_str().map(str::len),
+                Some(24),
+                "{name}"
+            );
+        }
+        assert_eq!(made.json["data"]["name"], "shop");
+        let listed = client.call("GET", path, bearer, "").await;
+        assert_eq!(listed.json["data"][0]["appid"], "app");
+        assert!(
+            !listed.json.to_string().contains("master"),
+            "{}",
+            listed.json
+        );
+        let shown = client.call("GET", "/admin/v1/apps/app", bearer, "").await;
+        assert_eq!(
+            shown.json["data"],
+            json!({"appid": "app", "appkey": "key", "name": "demo", "created_ms": 1, "disabled": false})
+        );
+        assert_eq!(
+            client
+                .call("GET", "/admin/v1/apps/none", bearer, "")
+                .await
+                .status,
+            404
+        );
+        assert_eq!(
+            client
+                .call("GET", "/admin/v1/none", bearer, "")
+                .await
+                .status,
+            404
+        );
+        assert_eq!(
+            client.call("POST", path, bearer, "{}").await.json["msg"],
+            "name cannot be null"
+        );
+    });
+}
+
+#[test]
+fn given_a_request_in_flight_when_stopped_should_be_answered_before_the_end() {
+    let stop = Rc::new(OnceCell::<Box<dyn Fn()>>::new());
+    let stopper = Rc::clone(&stop);
+    let decide = move |_, _: &Command| {
+        stopper.get().expect("set")();
+        Answer::Statuses(Vec::new())
+    };
+    with_site(HttpSettings::default(), decide, async |site: Site| {
+        let (mut client, token) = site.log_in().await;
+        let idle = site.connect().await;
+        let site = Rc::new(site);
+        let weak = Rc::downgrade(&site);
+        let set = stop.set(Box::new(move || weak.upgrade().expect("open").stop()));
+        assert!(set.is_ok());
+        let path = format!("/v2/app/user/status/{}", "0".repeat(32));
+        let answer = client
+            .call("GET", &path, &format!("token: {token}\r\n"), "")
+            .await;
+        assert_eq!(answer.json["code"], 0);
+        client.closed().await;
+        idle.closed().await;
+        Rc::into_inner(site).expect("the only one").stopped().await;
+    });
+}

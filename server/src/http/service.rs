@@ -1,0 +1,240 @@
+//! One request: where it leads, who may ask, what is answered.
+//!
+//! Always: path and verb are judged first, then the stage of the process, then the token, and only
+//! then is a body kept. Every answer is counted under its route.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, EXPECT};
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
+use schema::record::App;
+use server_core::ids::AppNo;
+
+use super::body::{BodyReader, HeldBody};
+use super::envelope::Reply;
+use super::fault::Fault;
+use super::ingress::{Ingress, now_ms};
+use super::parameter::ParameterError;
+use super::refusal::Refusal;
+use super::route::{self, Endpoint, Found, Surfaces};
+use super::{admin, alias, auth, path, push, user};
+use crate::lifecycle::Stage;
+use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
+
+/// Answers one request of a connection whose guard writes to `refused`.
+pub(super) async fn answer(
+    ingress: Rc<Ingress>,
+    surfaces: Surfaces,
+    refused: Rc<Cell<Option<Refusal>>>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let started = Instant::now();
+    let (parts, incoming) = request.into_parts();
+    let mut body = BodyReader::new(incoming, refused);
+    let found = path::segments(parts.uri.path()).map_or(Found::Unknown, |segments| {
+        route::find(&parts.method, &segments, surfaces)
+    });
+    let mut allow = None;
+    let (route, answered) = match found {
+        Found::Unknown => ("unknown", Err(Fault::NoSuchPath)),
+        Found::WrongVerb(verbs) => {
+            allow = Some(verbs);
+            ("wrong verb", Err(Fault::WrongVerb))
+        }
+        Found::Row(row, values) => {
+            let call = Call {
+                ingress: &ingress,
+                parts: &parts,
+                values: &values,
+            };
+            (row.path, call.answer(row.endpoint, &mut body).await)
+        }
+    };
+    let spent = spend(&mut body, &parts).await;
+    let reply = match (answered, spent) {
+        (Ok(_), Err(fault @ Fault::Refused(_))) | (Err(fault), _) => Reply::from(fault),
+        (Ok(reply), _) => reply,
+    };
+    let close = spent.is_err() || ingress.lifecycle.stage() == Stage::Draining;
+    ingress
+        .telemetry
+        .http_answered(route, reply.status(), reply.code(), started.elapsed());
+    reply.into_response(close, allow)
+}
+
+/// Reads what nobody wanted of the body.
+///
+/// # Errors
+/// The connection cannot carry another request.
+async fn spend(body: &mut BodyReader, parts: &Parts) -> Result<(), Fault> {
+    if body.is_done() {
+        return Ok(());
+    }
+    // A client that waits for leave to send its body is answered first and sends none.
+    if parts.headers.contains_key(EXPECT) {
+        return Err(Fault::BodyBroken);
+    }
+    body.discard().await
+}
+
+struct Call<'a> {
+    ingress: &'a Rc<Ingress>,
+    parts: &'a Parts,
+    /// What stands in the `{}` of the route.
+    values: &'a [String],
+}
+
+impl Call<'_> {
+    async fn answer(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
+        match endpoint {
+            Endpoint::Health => Ok(Reply::done()),
+            Endpoint::Ready => Ok(self.readiness()),
+            Endpoint::Check => Ok(Reply::done()),
+            Endpoint::Metrics => Ok(Reply::prometheus(self.ingress.telemetry.render())),
+            Endpoint::Apps | Endpoint::App | Endpoint::CreateApp => {
+                self.admin(endpoint, body).await
+            }
+            Endpoint::Auth => self.auth(body).await,
+            _ => self.rest(endpoint, body).await,
+        }
+    }
+
+    fn readiness(&self) -> Reply {
+        match self.ingress.lifecycle.stage() {
+            Stage::Ready => Reply::done(),
+            Stage::Starting => Reply::unavailable("starting"),
+            Stage::Draining => Reply::unavailable("draining"),
+        }
+    }
+
+    fn check_started(&self) -> Result<(), Fault> {
+        match self.ingress.lifecycle.stage() {
+            Stage::Starting => Err(Fault::Starting),
+            Stage::Ready | Stage::Draining => Ok(()),
+        }
+    }
+
+    async fn admin(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
+        admin::authorize(
+            self.header(AUTHORIZATION.as_str()),
+            &self.ingress.settings.admin_token,
+        )?;
+        self.check_started()?;
+        let asker = &self.ingress.asker;
+        match endpoint {
+            Endpoint::CreateApp => {
+                let held = self.hold(body, self.ingress.settings.body_len_max).await?;
+                admin::create(asker, held.bytes(), now_ms()).await
+            }
+            Endpoint::App => admin::show(asker, self.value(0)),
+            _ => Ok(admin::list(asker)),
+        }
+    }
+
+    async fn auth(&self, body: &mut BodyReader) -> Result<Reply, Fault> {
+        self.check_started()?;
+        let app = self
+            .ingress
+            .asker
+            .app(self.value(0))
+            .ok_or(ParameterError::Invalid { field: "appid" })?;
+        if app.disabled {
+            return Err(Fault::AppDisabled);
+        }
+        let held = self.hold(body, HTTP_AUTH_BODY_LEN_MAX).await?;
+        let skew = self.ingress.settings.timestamp_skew;
+        auth::answer(
+            &app,
+            held.bytes(),
+            now_ms(),
+            skew,
+            &mut self.ingress.tokens.borrow_mut(),
+        )
+    }
+
+    async fn rest(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
+        self.check_started()?;
+        if endpoint == Endpoint::CloseAuth {
+            return Ok(self.close_auth());
+        }
+        let app = self.authorized()?;
+        let held = match endpoint.takes_body() {
+            true => Some(self.hold(body, self.ingress.settings.body_len_max).await?),
+            false => None,
+        };
+        let bytes = held.as_ref().map_or(&[][..], HeldBody::bytes);
+        let asker = &self.ingress.asker;
+        let alias_type = path::query_value(self.parts.uri.query(), "alias_type");
+        match endpoint {
+            Endpoint::SingleCid => push::single_cid(asker, &app, bytes, now_ms()).await,
+            Endpoint::SingleAlias => push::single_alias(asker, &app, bytes, now_ms()).await,
+            Endpoint::BindAliases => alias::bind(asker, &app, bytes).await,
+            Endpoint::UnbindAliases => alias::unbind(asker, &app, bytes).await,
+            Endpoint::AliasOfCid => {
+                alias::of_cid(asker, &app, self.value(1), alias_type.as_deref()).await
+            }
+            Endpoint::CidsOfAlias => {
+                alias::cids(asker, &app, self.value(1), alias_type.as_deref()).await
+            }
+            Endpoint::Status => user::status(asker, &app, self.value(1)).await,
+            _ => Err(Fault::NotEnabled),
+        }
+    }
+
+    /// Who knows a token may end it, whatever token is in the header; asking twice is no error.
+    fn close_auth(&self) -> Reply {
+        if let Some(app) = self.ingress.asker.app(self.value(0)) {
+            self.ingress
+                .tokens
+                .borrow_mut()
+                .end(AppNo(app.number), self.value(1));
+        }
+        Reply::done()
+    }
+
+    /// The app of the path, if the token of the header is one of its.
+    fn authorized(&self) -> Result<Rc<App>, Fault> {
+        let app = self.ingress.asker.app(self.value(0)).ok_or(Fault::Token)?;
+        if app.disabled {
+            return Err(Fault::AppDisabled);
+        }
+        let token = self.header("token").ok_or(Fault::Token)?;
+        if !self
+            .ingress
+            .tokens
+            .borrow()
+            .is_valid(AppNo(app.number), token, now_ms())
+        {
+            return Err(Fault::Token);
+        }
+        Ok(app)
+    }
+
+    async fn hold(&self, body: &mut BodyReader, len_max: usize) -> Result<HeldBody, Fault> {
+        let encoding = self.header(CONTENT_ENCODING.as_str()).unwrap_or("identity");
+        if !encoding.eq_ignore_ascii_case("identity") {
+            return Err(ParameterError::Invalid {
+                field: "content-encoding",
+            }
+            .into());
+        }
+        body.hold(len_max, &self.ingress.bodies).await
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    }
+
+    fn value(&self, at: usize) -> &str {
+        self.values.get(at).map_or("", String::as_str)
+    }
+}

@@ -1,0 +1,21 @@
+//! The Ringpost server: one glommio executor per shard, a hyper ingress beside them, one store.
+//!
+//! `net`, `http` and `store` do not know each other: they meet in the loop of each shard, by
+//! `ShardEvent` and `Effect` of `server-core`.
+
+pub mod ask;
+pub mod boot;
+pub mod bootstrap;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod lifecycle;
+pub mod limits;
+pub mod mesh;
+pub mod net;
+mod new_app;
+pub mod preflight;
+mod secret;
+pub mod shard_loop;
+pub mod store;
+pub mod telemetry;

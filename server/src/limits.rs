@@ -1,0 +1,172 @@
+//! Every upper bound of the server, with its reason and its rule for "full".
+//! Bounds of decisions live in `server_core::limits`, bounds of the wire in `protocol::limits`.
+
+// --- http ---
+
+/// Connections that one HTTP listener holds open. The PHP client leaves one idle connection per
+/// URL and process; a few hundred workers with some tens of URLs fit.
+/// When full: accepting pauses, the kernel's backlog waits, nothing open is cut.
+pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+
+/// Bytes of a request line. 1000 CIDs of `GET /user/status` in one path segment, their commas
+/// percent-encoded, take 35,000. When over: 20001, HTTP 400, the connection closes.
+pub const HTTP_REQUEST_LINE_LEN_MAX: usize = 40 * 1024;
+
+/// Bytes of all header lines of a request; what the common servers allow.
+/// When over: 20001, HTTP 400, the connection closes.
+pub const HTTP_HEADERS_LEN_MAX: usize = 16 * 1024;
+
+/// Header lines of a request; the official clients send at most ten, proxies add a few.
+/// When over: 20001, HTTP 400, the connection closes.
+pub const HTTP_HEADERS_MAX: usize = 64;
+
+/// Bytes of the line before a chunk: sixteen digits and a short extension nobody reads.
+/// When over: 20001, HTTP 400, the connection closes.
+pub const HTTP_CHUNK_LINE_LEN_MAX: usize = 256;
+
+/// Bytes of a request body. A batch of 200 pushes, each with 3072 Chinese characters (9 KiB) of
+/// transmission and as much again for a vendor channel, takes 3.7 MB.
+/// When over: 20001, HTTP 400, the connection closes.
+pub const HTTP_BODY_LEN_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of the body of `POST /auth`, the one body that is kept before anything is proved.
+/// When over: as for [`HTTP_BODY_LEN_MAX`].
+pub const HTTP_AUTH_BODY_LEN_MAX: usize = 16 * 1024;
+
+/// Bytes of all request bodies held at one time by one ingress; sixteen of the longest.
+/// When full: the request that asks for more is answered 30019 and may be repeated.
+pub const HTTP_BODIES_HELD_LEN_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes asked of a socket at once. A request of the official clients is one read.
+/// When full: the next read takes the rest.
+pub const HTTP_READ_LEN: usize = 8 * 1024;
+
+/// Bytes thrown away after the last answer of a refused connection, so that the kernel does not
+/// reset it before the answer was read. When over: the connection closes all the same.
+pub const HTTP_LINGER_LEN_MAX: usize = 1024 * 1024;
+
+/// Time given to the same; a round trip over a bad line.
+pub const HTTP_LINGER_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Pause after `accept` failed, for want of file handles most of all: long enough not to spin,
+/// short enough that nobody notices.
+pub const HTTP_ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Tokens of one app that are valid at one time. PHP authenticates once per web request, and a
+/// day's allowance of Getui is 100,000. When full: the oldest token of that app goes.
+pub const TOKENS_PER_APP_MAX: usize = 100_000;
+
+/// Life of a token: one day, as Getui documents.
+pub const TOKEN_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Characters of an app's name, for people. When over: 20001.
+pub const APP_NAME_LEN_MAX: usize = 64;
+
+/// Elements of `data_list` and of a list of CIDs in a path, as Getui documents. When over: 20001.
+pub const API_LIST_LEN_MAX: usize = 1000;
+
+/// Lengths of the REST API, in Unicode scalar values unless said (`rest-v2.md` 3); over any of
+/// them a request is answered 20001 `{x} size over limit`.
+pub mod api_len {
+    /// `request_id`, shortest.
+    pub const REQUEST_ID_MIN: usize = 10;
+    /// `request_id`, longest.
+    pub const REQUEST_ID_MAX: usize = 32;
+    /// `group_name`.
+    pub const GROUP_NAME_MAX: usize = 100;
+    /// `transmission`.
+    pub const TRANSMISSION_MAX: usize = 3072;
+    /// `old_task_id`: a task id of ours has 42.
+    pub const TASK_ID_MAX: usize = 64;
+    /// `title`.
+    pub const TITLE_MAX: usize = 50;
+    /// `body`.
+    pub const BODY_MAX: usize = 256;
+    /// `big_text`.
+    pub const BIG_TEXT_MAX: usize = 512;
+    /// `big_image` and `url`.
+    pub const URL_MAX: usize = 1024;
+    /// `logo`.
+    pub const LOGO_MAX: usize = 64;
+    /// `logo_url`.
+    pub const LOGO_URL_MAX: usize = 256;
+    /// `channel_id` and `channel_name`.
+    pub const CHANNEL_MAX: usize = 64;
+    /// `intent`.
+    pub const INTENT_MAX: usize = 4096;
+    /// `want`, in bytes: fewer than 1000.
+    pub const WANT_BYTES_MAX: usize = 999;
+    /// `payload`.
+    pub const PAYLOAD_MAX: usize = 3072;
+    /// Members whose length Getui does not document (`ring_name`, `thread_id`, `category`,
+    /// `slot_type`): names, so the longest name limit of the API is enough.
+    pub const NAME_MAX: usize = 256;
+    /// Longest life of a stored message in ms: three days.
+    pub const TTL_MS_MAX: i64 = 259_200_000;
+    /// Life of a stored message in ms when the request says nothing: two hours.
+    pub const TTL_MS_DEFAULT: i64 = 7_200_000;
+    /// Shortest window of `duration` in ms, exclusive: ten minutes.
+    pub const DURATION_SPAN_MS_MIN: u64 = 600_000;
+}
+// --- store ---
+
+/// Ops of one commit. One flush carries 100,000 records a second at this size; a longer batch
+/// only makes its first op wait. Full: the rest is the next batch.
+pub const BATCH_OPS_MAX: usize = 2048;
+
+/// Bytes of one commit. Full: the rest is the next batch.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Events that one shard may be behind the committer. Full: the committer waits for the shard,
+/// and its own ring then answers "busy".
+pub const COMMITTED_RING: usize = 8192;
+
+/// Threads that read for shards.
+pub const READERS: usize = 2;
+
+/// Bytes of rows that the store keeps in memory for reading.
+pub const BLOCK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of one keyspace that gather in memory before they are written as a table; measured with
+/// two workers: commits of 6 ms at p99 where 32 MiB and one worker gave 64 ms.
+pub const MEMTABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of journal kept. They are replayed at a start: about 10 ms a MiB.
+/// Full: the store writes the oldest memtable out.
+pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Threads of the store for flushing and compaction.
+pub const STORE_WORKERS: usize = 2;
+
+// --- net and shard loop ---
+
+/// Connections that the kernel may complete before they are accepted. A reconnect storm of 10,000
+/// a second is 0.4 s of it. Full: the kernel drops the SYN and the device tries again after 1 s.
+pub const DEVICE_BACKLOG: i32 = 4096;
+
+/// Bytes read from a device's socket at once, into the one scratch buffer of its shard: the
+/// longest TLS record and its header.
+pub const READ_LEN: usize = 16 * 1024 + 256;
+
+/// Frames of one device before others on its core may run.
+pub const FRAMES_PER_TURN: usize = 64;
+
+/// How long a device may take nothing of what it is sent: two spells of a bad mobile network.
+/// Over: the connection is given up; what was unacknowledged waits for its next login.
+pub const SEND_BLOCKED_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long a closing connection is read, so that the peer sees the reason before a reset.
+pub const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long accepting pauses when the process has no descriptor left.
+pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Connections on their way from one shard to another. Full: the connection is closed and the
+/// device comes again.
+pub const PARCEL_RING: usize = 1024;
+
+/// Questions of the ingress to one shard that wait. Full: "busy".
+pub const QUESTION_RING: usize = 8192;
+
+/// Answers of one shard to the ingress that wait; more wait in the shard.
+pub const ANSWER_RING: usize = 8192;

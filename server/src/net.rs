@@ -1,0 +1,11 @@
+//! Device connections: sockets, TLS, frames. The only place that knows of glommio's streams and
+//! of rustls; the shard loop sees a [`Connection`] that takes frames and gives frames.
+
+pub mod certificate;
+mod connection;
+mod listener;
+mod tls;
+
+pub use connection::{Connection, Input, Parcel};
+pub use listener::{DeviceListener, bind};
+pub use tls::server_config;

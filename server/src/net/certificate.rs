@@ -1,0 +1,209 @@
+//! The certificate of the device port: the operator's, or one of our own made at the first start.
+//!
+//! Our own is a small authority (ten years) and a leaf under it (398 days, what browsers and
+//! phones accept at most). The leaf is made anew at a start when it nears its end or when the
+//! names that the server is reached by have changed; devices trust the authority, so they notice
+//! nothing.
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+const AUTHORITY_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 3600);
+const LEAF_LIFETIME: Duration = Duration::from_secs(398 * 24 * 3600);
+/// A leaf younger than this is kept.
+const LEAF_RENEWED_AFTER: Duration = Duration::from_secs(300 * 24 * 3600);
+/// Clocks of phones differ: a certificate is valid from a day ago.
+const BACKDATED: Duration = Duration::from_secs(24 * 3600);
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds no usable PEM.
+    #[error("{}: {reason}", .path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Making one failed.
+    #[error("making a certificate: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+/// A chain with its key, and what devices must trust.
+#[derive(Debug)]
+pub struct Identity {
+    /// Leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The key of the leaf.
+    pub key: PrivateKeyDer<'static>,
+    /// PEM of the authority.
+    pub ca_pem: String,
+}
+
+/// Reads the operator's chain and key. `ca`: what devices must trust; without it, the chain.
+pub fn load(chain: &Path, key: &Path, ca: Option<&Path>) -> Result<Identity, CertificateError> {
+    let ca_pem = read(ca.unwrap_or(chain))?;
+    let certificates = CertificateDer::pem_slice_iter(read(chain)?.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| content(chain, error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(content(chain, "no certificate in it".into()));
+    }
+    let private = PrivateKeyDer::from_pem_slice(read(key)?.as_bytes())
+        .map_err(|error| content(key, error.to_string()))?;
+    Ok(Identity {
+        chain: certificates,
+        key: private,
+        ca_pem,
+    })
+}
+
+/// Our own identity under `dir`, made or renewed if need be, for these host names and addresses.
+pub fn own(dir: &Path, hosts: &[String]) -> Result<Identity, CertificateError> {
+    fs::create_dir_all(dir).map_err(|source| CertificateError::File {
+        path: dir.to_owned(),
+        source,
+    })?;
+    let (ca_path, ca_key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
+    let (leaf_path, key_path, hosts_path) = (
+        dir.join("device.pem"),
+        dir.join("device.key"),
+        dir.join("hosts"),
+    );
+    if !ca_key_path.exists() || !ca_path.exists() {
+        make_authority(&ca_path, &ca_key_path)?;
+    }
+    let wanted = hosts.join("\n");
+    let is_current = fs::read_to_string(&hosts_path).is_ok_and(|made_for| made_for == wanted)
+        && key_path.exists()
+        && fs::metadata(&leaf_path)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|made| made.elapsed().is_ok_and(|age| age < LEAF_RENEWED_AFTER));
+    if !is_current {
+        make_leaf(&ca_key_path, &leaf_path, &key_path, hosts)?;
+        write(&hosts_path, &wanted)?;
+    }
+    load(&leaf_path, &key_path, Some(&ca_path))
+}
+
+fn make_authority(path: &Path, key_path: &Path) -> Result<(), CertificateError> {
+    let key = KeyPair::generate()?;
+    let certificate = authority_params().self_signed(&key)?;
+    // The key first: a certificate without its key would never be made again.
+    write(key_path, &key.serialize_pem())?;
+    write(path, &certificate.pem())
+}
+
+/// Name and powers of the authority. A leaf refers to it by name and key, so these are the same
+/// at every start.
+fn authority_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name("Ringpost authority of this server");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    set_lifetime(&mut params, AUTHORITY_LIFETIME);
+    params
+}
+
+fn make_leaf(
+    ca_key_path: &Path,
+    leaf_path: &Path,
+    key_path: &Path,
+    hosts: &[String],
+) -> Result<(), CertificateError> {
+    let ca_key = KeyPair::from_pem(&read(ca_key_path)?)?;
+    let issuer = Issuer::new(authority_params(), ca_key);
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(hosts.to_vec())?;
+    params.distinguished_name = name("Ringpost device port");
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    set_lifetime(&mut params, LEAF_LIFETIME);
+    let certificate = params.signed_by(&key, &issuer)?;
+    write(key_path, &key.serialize_pem())?;
+    write(leaf_path, &certificate.pem())
+}
+
+fn name(common: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    name
+}
+
+fn set_lifetime(params: &mut CertificateParams, lifetime: Duration) {
+    let now = SystemTime::now();
+    params.not_before = (now - BACKDATED).into();
+    params.not_after = (now + lifetime).into();
+}
+
+/// The names a server is reached by: loopback, the address it listens on if that is one, and the
+/// public host.
+pub fn hosts(listens_on: IpAddr, public_host: Option<&str>) -> Vec<String> {
+    let mut hosts = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    let address = (!listens_on.is_unspecified()).then(|| listens_on.to_string());
+    for host in address.into_iter().chain(public_host.map(str::to_owned)) {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+fn read(path: &Path) -> Result<String, CertificateError> {
+    fs::read_to_string(path).map_err(|source| CertificateError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn content(path: &Path, reason: String) -> CertificateError {
+    CertificateError::Content {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write(path: &Path, text: &str) -> Result<(), CertificateError> {
+    let error = |source| CertificateError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let half = path.with_extension("half");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half)
+        .map_err(error)?;
+    file.write_all(text.as_bytes()).map_err(error)?;
+    file.sync_all().map_err(error)?;
+    fs::rename(&half, path).map_err(error)
+}

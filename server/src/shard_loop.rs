@@ -1,0 +1,349 @@
+//! One executor, one shard: where sockets, third parties, the store and time meet.
+//!
+//! Whatever happens becomes a `ShardEvent` for the core; what the core wants done comes back as
+//! `Effect`s and is performed in `perform`, at once and in order. Connection tasks, the inbox task
+//! and the clock task all go through [`ShardLoop::step`]; none holds a borrow over an await.
+//! Always: a step performs no system call that can block; sends of a turn are gathered and leave
+//! in one record per connection; a long batch drains in slices of [`SLICE`] and then lets others run.
+
+mod connections;
+mod perform;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use glommio::TaskQueueHandle;
+use glommio::timer::Timer;
+use rustls::ServerConfig;
+use server_core::clock::Now;
+use server_core::effect::Effect;
+use server_core::event::ShardEvent;
+use server_core::ids::{SessionId, ShardNo};
+use server_core::op::{Committed, Submitted};
+use server_core::read::{Read, ReadDone};
+use server_core::shard::Shard;
+use server_core::wheel::TICK_MS;
+
+use crate::ask::{Question, ToIngress};
+use crate::limits::{READ_LEN, SEND_BLOCKED_MAX};
+use crate::mesh::{Bell, Inbox, Sender};
+use crate::net::{Connection, DeviceListener, Parcel};
+use crate::telemetry::Telemetry;
+
+/// Events taken from the rings before others on this core may run: about half a millisecond.
+const SLICE: usize = 64;
+
+/// What the process asks of a shard.
+#[derive(Debug, Clone, Copy)]
+pub enum Control {
+    /// Take no new connections; tell devices to go away.
+    Drain {
+        /// The window over which they should come back elsewhere.
+        jitter_ms: u32,
+    },
+    /// Close what is left, write down what is unwritten, end.
+    Finish,
+}
+
+/// Everything that comes to a shard from other threads.
+#[derive(Debug)]
+pub struct Inboxes {
+    /// Wakes the shard for any of them.
+    pub bell: Bell,
+    /// Questions of the ingress.
+    pub questions: Inbox<Question>,
+    /// Connections handed over by other shards.
+    pub parcels: Inbox<Parcel>,
+    /// Commits.
+    pub committed: Inbox<Committed>,
+    /// Reads.
+    pub reads: Inbox<ReadDone>,
+    /// The process.
+    pub control: Inbox<Control>,
+}
+
+impl Inboxes {
+    /// Empty inboxes with one bell.
+    pub fn new() -> Self {
+        let bell = Bell::default();
+        Inboxes {
+            questions: Inbox::new(&bell),
+            parcels: Inbox::new(&bell),
+            committed: Inbox::new(&bell),
+            reads: Inbox::new(&bell),
+            control: Inbox::new(&bell),
+            bell,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.questions.is_empty()
+            && self.parcels.is_empty()
+            && self.committed.is_empty()
+            && self.reads.is_empty()
+            && self.control.is_empty()
+    }
+}
+
+impl Default for Inboxes {
+    fn default() -> Self {
+        Inboxes::new()
+    }
+}
+
+/// Everything that a shard sends to other threads.
+#[derive(Debug)]
+pub struct Outlets {
+    /// Ops to the committer.
+    pub commits: Sender<Submitted>,
+    /// Reads, to one of the readers each.
+    pub reads: Vec<Sender<(ShardNo, Read)>>,
+    /// Answers to the ingress.
+    pub ingress: Sender<ToIngress>,
+    /// Connections to other shards; the own place is empty.
+    pub shards: Vec<Option<Sender<Parcel>>>,
+}
+
+/// See the module page.
+#[derive(Debug)]
+pub struct ShardLoop {
+    me: ShardNo,
+    shard: RefCell<Shard>,
+    outlets: RefCell<Outlets>,
+    connections: RefCell<HashMap<SessionId, Rc<Connection>>>,
+    /// Connections with frames that wait for the end of the turn.
+    unflushed: RefCell<Vec<Rc<Connection>>>,
+    /// Answers that found the ring to the ingress full.
+    unanswered: RefCell<std::collections::VecDeque<ToIngress>>,
+    sessions_made: Cell<u64>,
+    next_reader: Cell<usize>,
+    started: Instant,
+    tls: Arc<ServerConfig>,
+    scratch: RefCell<Vec<u8>>,
+    telemetry: Arc<Telemetry>,
+    queue: TaskQueueHandle,
+    draining: Cell<Draining>,
+    finishing: Cell<bool>,
+    /// Tasks that have not returned yet. glommio can panic when it drops one, so the shard ends
+    /// after the last has.
+    tasks: Cell<usize>,
+}
+
+/// Whether the shard was told to drain, and has said that it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Draining {
+    No,
+    Told,
+    Done,
+}
+
+/// What a shard is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Its index.
+    pub me: ShardNo,
+    /// The core.
+    pub shard: Shard,
+    /// Where it sends.
+    pub outlets: Outlets,
+    /// TLS of the device port.
+    pub tls: Arc<ServerConfig>,
+    /// Where it counts.
+    pub telemetry: Arc<Telemetry>,
+    /// When its clock began; the core was made at this moment.
+    pub started: Instant,
+}
+
+/// Runs a shard on the current executor until it is told to finish.
+pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
+    let queue = glommio::executor().create_task_queue(
+        glommio::Shares::Static(1000),
+        // A foreign message must not wait for the preempt timer of a busy core.
+        glommio::Latency::Matters(Duration::from_millis(1)),
+        "shard",
+    );
+    let this = Rc::new(ShardLoop {
+        me: parts.me,
+        shard: RefCell::new(parts.shard),
+        outlets: RefCell::new(parts.outlets),
+        connections: RefCell::default(),
+        unflushed: RefCell::default(),
+        unanswered: RefCell::default(),
+        sessions_made: Cell::new(0),
+        next_reader: Cell::new(0),
+        started: parts.started,
+        tls: parts.tls,
+        scratch: RefCell::new(vec![0; READ_LEN]),
+        telemetry: parts.telemetry,
+        queue,
+        draining: Cell::new(Draining::No),
+        finishing: Cell::new(false),
+        tasks: Cell::new(0),
+    });
+    // glommio's first sleep takes 30 to 50 ms (membarrier registration): not at a device's cost.
+    Timer::new(Duration::from_millis(1)).await;
+    let listener = Rc::new(listener);
+    this.spawn(Rc::clone(&this).accept(Rc::clone(&listener)));
+    this.spawn(Rc::clone(&this).keep_time());
+    // The inbox is read in the same queue as everything that must be quick.
+    let inbox = {
+        let this = Rc::clone(&this);
+        glommio::spawn_local_into(
+            async move { this.receive(&mut inboxes, &listener).await },
+            queue,
+        )
+        .expect("the queue was just made")
+    };
+    inbox.await;
+    while this.tasks.get() > 0 {
+        Timer::new(Duration::from_millis(5)).await;
+    }
+}
+
+impl ShardLoop {
+    fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        self.tasks.set(self.tasks.get() + 1);
+        let this = Rc::clone(self);
+        let counted = async move {
+            task.await;
+            this.tasks.set(this.tasks.get() - 1);
+        };
+        glommio::spawn_local_into(counted, self.queue)
+            .expect("the queue lives as long as the shard")
+            .detach();
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+        Now {
+            wall_ms: wall.map_or(0, |since| since.as_millis() as u64),
+            mono_ms: self.started.elapsed().as_millis() as u64,
+        }
+    }
+
+    /// One event into the core, all its effects performed.
+    fn step(self: &Rc<Self>, event: ShardEvent) {
+        let mut effects: Vec<Effect> = Vec::new();
+        self.shard
+            .borrow_mut()
+            .on_event(self.now(), event, &mut effects);
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    /// The end of a turn: every connection that got frames sends them, in one record each.
+    fn end_turn(&self) {
+        loop {
+            let batch = std::mem::take(&mut *self.unflushed.borrow_mut());
+            if batch.is_empty() {
+                break;
+            }
+            for connection in batch {
+                connection.flush();
+            }
+        }
+        if self.draining.get() == Draining::Told && self.shard.borrow().session_len() == 0 {
+            self.draining.set(Draining::Done);
+            self.unanswered.borrow_mut().push_back(ToIngress::Drained);
+        }
+        let mut unanswered = self.unanswered.borrow_mut();
+        let ingress = &mut self.outlets.borrow_mut().ingress;
+        while let Some(message) = unanswered.pop_front() {
+            if let Err(message) = ingress.put(message) {
+                unanswered.push_front(message);
+                break;
+            }
+        }
+        ingress.wake();
+    }
+
+    /// Takes what other threads send, until the shard is told to finish and is at rest.
+    async fn receive(self: Rc<Self>, inboxes: &mut Inboxes, listener: &DeviceListener) {
+        while !(self.finishing.get() && self.shard.borrow().is_at_rest()) {
+            let bell = inboxes.bell.clone();
+            bell.until(|| !inboxes.is_empty()).await;
+            for _ in 0..SLICE {
+                if !self.take_one(inboxes, listener) {
+                    break;
+                }
+            }
+            self.end_turn();
+            futures_lite::future::yield_now().await;
+        }
+        self.telemetry
+            .publish(self.me, &self.shard.borrow().counters());
+    }
+
+    fn take_one(self: &Rc<Self>, inboxes: &mut Inboxes, listener: &DeviceListener) -> bool {
+        let mut took = false;
+        if let Some(committed) = inboxes.committed.take() {
+            self.step(ShardEvent::Committed(committed));
+            took = true;
+        }
+        if let Some(done) = inboxes.reads.take() {
+            self.step(ShardEvent::Read(done));
+            took = true;
+        }
+        if let Some(Question { ticket, command }) = inboxes.questions.take() {
+            self.step(ShardEvent::Command(ticket, command));
+            took = true;
+        }
+        if let Some(parcel) = inboxes.parcels.take() {
+            self.adopt(parcel);
+            took = true;
+        }
+        if let Some(control) = inboxes.control.take() {
+            listener.shut();
+            match control {
+                Control::Drain { jitter_ms } => {
+                    self.draining.set(Draining::Told);
+                    self.step(ShardEvent::Drain { jitter_ms });
+                }
+                Control::Finish => {
+                    self.finishing.set(true);
+                    self.step(ShardEvent::Finish);
+                }
+            }
+            took = true;
+        }
+        took
+    }
+
+    async fn keep_time(self: Rc<Self>) {
+        while !self.finishing.get() {
+            Timer::new(Duration::from_millis(TICK_MS)).await;
+            self.step(ShardEvent::Tick);
+            self.cut_blocked();
+            self.end_turn();
+            self.telemetry
+                .publish(self.me, &self.shard.borrow().counters());
+        }
+    }
+
+    /// Gives up connections whose peer takes nothing of what waits for it.
+    fn cut_blocked(self: &Rc<Self>) {
+        let stuck: Vec<SessionId> = self
+            .connections
+            .borrow()
+            .iter()
+            .filter(|(_, connection)| {
+                connection
+                    .blocked_since()
+                    .is_some_and(|since| since.elapsed() > SEND_BLOCKED_MAX)
+            })
+            .map(|(session, _)| *session)
+            .collect();
+        for session in stuck {
+            tracing::info!(
+                shard = self.me.0,
+                session = session.0,
+                "a device takes nothing of what it is sent"
+            );
+            self.drop_connection(session);
+        }
+    }
+}

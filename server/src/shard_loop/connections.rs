@@ -1,0 +1,138 @@
+//! The tasks of connections: accept, read, hand over, end.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use glommio::timer::Timer;
+use server_core::event::ShardEvent;
+use server_core::ids::SessionId;
+
+use super::ShardLoop;
+use crate::limits::{ACCEPT_PAUSE, FRAMES_PER_TURN, LINGER};
+use crate::net::{Connection, DeviceListener, Input, Parcel};
+
+impl ShardLoop {
+    /// Accepts until the listener is shut.
+    pub(super) async fn accept(self: Rc<Self>, listener: Rc<DeviceListener>) {
+        let mut told = false;
+        loop {
+            match listener.accept().await {
+                Ok(stream) => {
+                    told = false;
+                    match Connection::accepted(stream, self.tls.clone()) {
+                        Ok(connection) => {
+                            let session = self.take_in(&connection);
+                            self.step(ShardEvent::Opened(session));
+                            self.spawn(Rc::clone(&self).serve(session, connection));
+                        }
+                        Err(error) => tracing::error!(%error, "TLS cannot start"),
+                    }
+                }
+                Err(error) if is_shut(&error) => return,
+                Err(error) => {
+                    // Out of descriptors, or a connection that ended before it was taken.
+                    if !told {
+                        tracing::warn!(%error, shard = self.me.0, "accepting pauses");
+                        told = true;
+                    }
+                    Timer::new(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take_in(&self, connection: &Rc<Connection>) -> SessionId {
+        let made = self.sessions_made.get() + 1;
+        self.sessions_made.set(made);
+        let session = SessionId(made);
+        self.connections
+            .borrow_mut()
+            .insert(session, Rc::clone(connection));
+        session
+    }
+
+    /// Takes a connection that landed elsewhere.
+    pub(super) fn adopt(self: &Rc<Self>, parcel: Parcel) {
+        let (connection, hello) = Connection::adopted(parcel);
+        let session = self.take_in(&connection);
+        self.step(ShardEvent::Adopted(session, hello));
+        // Frames that came with the hello are in its decoder already.
+        self.spawn(Rc::clone(self).serve(session, connection));
+    }
+
+    /// Reads a connection until it is gone, given away or closed.
+    async fn serve(self: Rc<Self>, session: SessionId, connection: Rc<Connection>) {
+        loop {
+            while self.take_frames(session, &connection) {
+                self.end_turn();
+                futures_lite::future::yield_now().await;
+            }
+            self.end_turn();
+            let input =
+                poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
+            match input {
+                Input::Bytes => {}
+                Input::Released => break,
+                Input::Gone(gone) => {
+                    tracing::debug!(
+                        shard = self.me.0,
+                        session = session.0,
+                        ?gone,
+                        "connection is gone"
+                    );
+                    self.drop_connection(session);
+                    self.end_turn();
+                    break;
+                }
+            }
+        }
+        self.let_go(&connection).await;
+    }
+
+    /// Takes the complete frames of what was read, at most a turn's worth; true if more may follow.
+    fn take_frames(self: &Rc<Self>, session: SessionId, connection: &Rc<Connection>) -> bool {
+        for _ in 0..FRAMES_PER_TURN {
+            match connection.next_frame() {
+                Ok(Some(frame)) => self.step(ShardEvent::Frame(session, frame)),
+                Ok(None) => return false,
+                Err(error) => {
+                    tracing::info!(shard = self.me.0, session = session.0, %error, "a device sends no frame");
+                    self.step(ShardEvent::Malformed(session, error));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The connection failed or is given up: the core hears it, the socket goes.
+    pub(super) fn drop_connection(self: &Rc<Self>, session: SessionId) {
+        if let Some(connection) = self.connections.borrow_mut().remove(&session) {
+            connection.abort();
+            self.step(ShardEvent::Closed(session));
+        }
+    }
+
+    /// Lets a closing connection say its last word, for a bounded time.
+    async fn let_go(&self, connection: &Rc<Connection>) {
+        let said = poll_fn(|cx| connection.poll_closed(cx, &mut self.scratch.borrow_mut()));
+        let late = async {
+            Timer::new(LINGER).await;
+        };
+        futures_lite::future::or(said, late).await;
+        connection.abort();
+    }
+}
+
+fn is_shut(error: &io::Error) -> bool {
+    matches!(
+        error
+            .raw_os_error()
+            .map(rustix::io::Errno::from_raw_os_error),
+        Some(rustix::io::Errno::INVAL | rustix::io::Errno::BADF)
+    )
+}
+
+const _: () = assert!(LINGER.as_nanos() < Duration::from_secs(10).as_nanos());

@@ -1,0 +1,199 @@
+//! The one thread that writes. It takes whatever all shards have submitted, applies it as one
+//! batch, makes it durable with one flush, and only then tells the shards.
+//!
+//! Batching comes from the flush itself: while one runs, the next batch gathers. No timer.
+//! Always: events leave in commit order; nothing leaves for an op whose commit failed but
+//! `Failed`; after a failed flush no op succeeds any more until the process is started again,
+//! because the store cannot say what of it is on disk.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use server_core::apply::{Ids, apply};
+use server_core::ids::ShardNo;
+use server_core::limits::COMMITS_IN_FLIGHT_MAX;
+use server_core::op::{Committed, Op, Submitted};
+use server_core::rows::RowsError;
+
+use super::keyspaces::{Days, Store};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, COMMITTED_RING};
+use crate::mesh::{Bell, Inbox, Sender};
+use crate::telemetry::Telemetry;
+
+/// How long the committer waits for a shard to make room before it looks again. It is only slept
+/// when a shard is thousands of events behind.
+const ROOM_WAIT: Duration = Duration::from_micros(200);
+
+/// The committer before its thread starts: shards are joined to it here.
+#[derive(Debug)]
+pub struct Committer {
+    store: Store,
+    days: OwnDays,
+    ids: Ids,
+    bell: Bell,
+    inbox: Inbox<Submitted>,
+    shards: Vec<Sender<Committed>>,
+    telemetry: Arc<Telemetry>,
+    failed: bool,
+}
+
+/// The days as the only thread that makes them knows them.
+struct OwnDays(Days);
+
+impl std::fmt::Debug for OwnDays {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Committer {
+    /// A committer over an open store.
+    pub fn new(store: Store, telemetry: Arc<Telemetry>) -> Result<Self, RowsError> {
+        let days = store.days().map_err(|error| RowsError::Read {
+            keyspace: server_core::rows::Keyspace::Meta,
+            reason: error.to_string(),
+        })?;
+        let ids = Ids::recover(&store.view_with(&days))?;
+        let bell = Bell::default();
+        let inbox = Inbox::new(&bell);
+        let days = OwnDays(days);
+        Ok(Committer {
+            store,
+            days,
+            ids,
+            bell,
+            inbox,
+            shards: Vec::new(),
+            telemetry,
+            failed: false,
+        })
+    }
+
+    /// Joins the next shard: where it submits, and where it hears of commits.
+    pub fn join(&mut self, heard_by: &mut Inbox<Committed>) -> Sender<Submitted> {
+        self.shards.push(heard_by.open(COMMITTED_RING));
+        self.inbox.open(COMMITS_IN_FLIGHT_MAX)
+    }
+
+    /// Commits ops of the start itself, before any shard runs.
+    pub fn commit_now(&mut self, ops: Vec<Op>) -> Result<Vec<Committed>, RowsError> {
+        let batch: Vec<Submitted> = ops
+            .into_iter()
+            .map(|op| Submitted {
+                shard: ShardNo(0),
+                op,
+            })
+            .collect();
+        let events = self.commit(&batch)?;
+        Ok(events.into_iter().map(|(_, event)| event).collect())
+    }
+
+    /// Starts the thread. It ends when every shard is gone and everything is committed.
+    pub fn start(mut self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || self.run())
+    }
+
+    fn run(&mut self) {
+        let mut batch = Vec::with_capacity(BATCH_OPS_MAX);
+        loop {
+            let (bell, inbox) = (&self.bell, &self.inbox);
+            futures_lite::future::block_on(bell.until(|| !inbox.is_empty() || inbox.is_closed()));
+            let mut bytes = 0;
+            while batch.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
+                let Some(submitted) = self.inbox.take() else {
+                    break;
+                };
+                bytes += submitted.op.weight();
+                batch.push(submitted);
+            }
+            if batch.is_empty() {
+                if self.inbox.is_closed() {
+                    break;
+                }
+                continue;
+            }
+            self.commit_or_refuse(&batch);
+            batch.clear();
+        }
+        if let Err(error) = self.store.sync() {
+            tracing::error!(%error, "the store could not be synced at the end");
+        }
+    }
+
+    fn commit_or_refuse(&mut self, batch: &[Submitted]) {
+        match self.commit(batch) {
+            Ok(events) => self.tell(events),
+            // One op that meets a damaged row must not take its neighbours with it.
+            Err(RowsError::Damaged { .. }) if batch.len() > 1 => {
+                for submitted in batch {
+                    self.commit_or_refuse(std::slice::from_ref(submitted));
+                }
+            }
+            Err(error) => {
+                if !self.failed {
+                    tracing::error!(%error, ops = batch.len(), "the store refuses to write");
+                }
+                self.failed |= matches!(error, RowsError::Read { .. });
+                let refused = batch
+                    .iter()
+                    .map(|submitted| (submitted.shard, Committed::Done(submitted.op.failed())))
+                    .collect();
+                self.tell(refused);
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &[Submitted]) -> Result<Vec<(ShardNo, Committed)>, RowsError> {
+        let started = Instant::now();
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
+        let mut ids = self.ids;
+        let shards = u16::try_from(self.shards.len().max(1)).expect("fewer than 65536 shards");
+        let applied = apply(
+            batch,
+            now_ms,
+            shards,
+            &mut ids,
+            &self.store.view_with(&self.days.0),
+        )?;
+        self.store
+            .commit(&mut self.days.0, applied.writes, applied.must_last)
+            .map_err(|error| RowsError::Read {
+                keyspace: server_core::rows::Keyspace::Meta,
+                reason: error.to_string(),
+            })?;
+        self.ids = ids;
+        self.telemetry
+            .committed(batch.len(), applied.must_last, started.elapsed());
+        Ok(applied.events)
+    }
+
+    fn tell(&mut self, events: Vec<(ShardNo, Committed)>) {
+        let mut told = vec![false; self.shards.len()];
+        for (shard, event) in events {
+            let at = usize::from(shard.0);
+            told[at] = true;
+            let sender = &mut self.shards[at];
+            let mut left = Some(event);
+            while let Some(event) = left.take() {
+                if let Err(event) = sender.put(event) {
+                    if sender.is_abandoned() {
+                        break;
+                    }
+                    left = Some(event);
+                    sender.wake();
+                    std::thread::park_timeout(ROOM_WAIT);
+                }
+            }
+        }
+        for (sender, told) in self.shards.iter().zip(told) {
+            if told {
+                sender.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Opening the database, and the handle of each keyspace.
+//!
+//! Always: a day keyspace is made known (`days_version`) before the first commit into it, so a
+//! reader that takes its snapshot first and looks at the version after sees every day that its
+//! snapshot can hold.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use server_core::clock::Day;
+use server_core::rows::{Keyspace, WriteSet};
+
+use crate::limits::{BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_WORKERS};
+
+/// Why a store did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds it.
+    #[error("{} is in use by another process", .0.display())]
+    InUse(PathBuf),
+    /// The store found damage or the disk failed. Nothing was changed.
+    #[error("the store in {} does not open: {reason}", .path.display())]
+    Refused {
+        /// Its folder.
+        path: PathBuf,
+        /// What it said.
+        reason: String,
+    },
+    /// Written by another version.
+    #[error("the store in {} has format {found}, this program reads {expected}", .path.display())]
+    Format {
+        /// Its folder.
+        path: PathBuf,
+        /// What it holds.
+        found: u64,
+        /// What this program reads.
+        expected: u64,
+    },
+}
+
+/// An open database. Cheap to clone: handles are shared.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) db: Database,
+    fixed: Arc<BTreeMap<Keyspace, fjall::Keyspace>>,
+    days_version: Arc<AtomicU64>,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) type Days = BTreeMap<Keyspace, fjall::Keyspace>;
+
+fn name_of(keyspace: Keyspace) -> String {
+    match keyspace {
+        Keyspace::Reg => "reg".into(),
+        Keyspace::Cur => "cur".into(),
+        Keyspace::Install => "install".into(),
+        Keyspace::Alias => "alias".into(),
+        Keyspace::ClientAlias => "calias".into(),
+        Keyspace::App => "app".into(),
+        Keyspace::Stat => "stat".into(),
+        Keyspace::Meta => "meta".into(),
+        Keyspace::Msg(day) => format!("msg.{}", day.0),
+        Keyspace::Dedup(day) => format!("dedup.{}", day.0),
+    }
+}
+
+fn day_keyspace(name: &str) -> Option<Keyspace> {
+    let (kind, day) = name.split_once('.')?;
+    let day = Day(day.parse().ok()?);
+    match kind {
+        "msg" => Some(Keyspace::Msg(day)),
+        "dedup" => Some(Keyspace::Dedup(day)),
+        _ => None,
+    }
+}
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX)
+}
+
+impl Store {
+    /// Opens or creates the database under `path`.
+    pub fn open(path: &Path) -> Result<Store, OpenError> {
+        let refused = |error: fjall::Error| match error {
+            fjall::Error::Locked => OpenError::InUse(path.to_owned()),
+            other => OpenError::Refused {
+                path: path.to_owned(),
+                reason: other.to_string(),
+            },
+        };
+        let db = Database::builder(path)
+            .cache_size(BLOCK_CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(STORE_WORKERS)
+            .open()
+            .map_err(refused)?;
+        let mut fixed = BTreeMap::new();
+        for keyspace in Keyspace::FIXED {
+            let handle = db.keyspace(&name_of(keyspace), options).map_err(refused)?;
+            fixed.insert(keyspace, handle);
+        }
+        let days_version = Arc::new(AtomicU64::new(1));
+        Ok(Store {
+            db,
+            fixed: Arc::new(fixed),
+            days_version,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn fixed(&self, keyspace: Keyspace) -> Option<&fjall::Keyspace> {
+        self.fixed.get(&keyspace)
+    }
+
+    pub(super) fn days_version(&self) -> u64 {
+        self.days_version.load(Ordering::Acquire)
+    }
+
+    /// The day keyspaces that exist now.
+    pub(super) fn days(&self) -> Result<Days, fjall::Error> {
+        let mut days = Days::new();
+        for name in self.db.list_keyspace_names() {
+            if let Some(keyspace) = day_keyspace(&name) {
+                days.insert(keyspace, self.db.keyspace(&name, options)?);
+            }
+        }
+        Ok(days)
+    }
+
+    /// Creates a day keyspace if need be. Only the committer calls it.
+    pub(super) fn day(
+        &self,
+        days: &mut Days,
+        keyspace: Keyspace,
+    ) -> Result<fjall::Keyspace, fjall::Error> {
+        if let Some(handle) = days.get(&keyspace) {
+            return Ok(handle.clone());
+        }
+        let handle = self.db.keyspace(&name_of(keyspace), options)?;
+        days.insert(keyspace, handle.clone());
+        self.days_version.fetch_add(1, Ordering::AcqRel);
+        Ok(handle)
+    }
+
+    /// Commits a write set as one. With `sync` it is on disk when this returns.
+    pub(super) fn commit(
+        &self,
+        days: &mut Days,
+        writes: WriteSet,
+        sync: bool,
+    ) -> Result<(), fjall::Error> {
+        let mode = if sync {
+            PersistMode::SyncData
+        } else {
+            PersistMode::Buffer
+        };
+        let mut batch = self.db.batch().durability(Some(mode));
+        for ((keyspace, key), value) in writes.rows {
+            let handle = match self.fixed(keyspace) {
+                Some(handle) => handle.clone(),
+                None => self.day(days, keyspace)?,
+            };
+            match value {
+                Some(value) => batch.insert(&handle, key, value),
+                None => batch.remove(&handle, key),
+            }
+        }
+        for (day, key, value) in writes.messages {
+            let handle = self.day(days, Keyspace::Msg(day))?;
+            batch.insert(&handle, key, value);
+        }
+        batch.commit()?;
+        if let Some(before) = writes.messages_dropped_before {
+            self.drop_days(
+                days,
+                |keyspace| matches!(keyspace, Keyspace::Msg(day) if day < before),
+            )?;
+        }
+        if let Some(before) = writes.requests_dropped_before {
+            self.drop_days(
+                days,
+                |keyspace| matches!(keyspace, Keyspace::Dedup(day) if day < before),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn drop_days(
+        &self,
+        days: &mut Days,
+        over: impl Fn(Keyspace) -> bool,
+    ) -> Result<(), fjall::Error> {
+        let gone: Vec<Keyspace> = days
+            .keys()
+            .copied()
+            .filter(|keyspace| over(*keyspace))
+            .collect();
+        for keyspace in gone {
+            if let Some(handle) = days.remove(&keyspace) {
+                tracing::info!(
+                    keyspace = name_of(keyspace),
+                    "day is over, its keyspace is dropped"
+                );
+                self.db.delete_keyspace(handle)?;
+                self.days_version.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything committed so far last. For the end of the process.
+    pub fn sync(&self) -> Result<(), OpenError> {
+        self.db
+            .persist(PersistMode::SyncAll)
+            .map_err(|error| OpenError::Refused {
+                path: self.path.clone(),
+                reason: error.to_string(),
+            })
+    }
+}

@@ -1,0 +1,150 @@
+//! What the process tells about itself: metrics and logs.
+//!
+//! Shards write their counts into cells of their own, with plain stores; whoever scrapes reads
+//! them. No shard waits for a scrape.
+
+mod log;
+mod shard_cells;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use server_core::counters::Counters;
+use server_core::ids::ShardNo;
+
+pub use log::{LogFormat, start_log};
+use shard_cells::ShardCells;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    route: String,
+    status: u16,
+    code: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    shards: Arc<ShardCells>,
+    http_answers: Family<AnswerLabels, Counter>,
+    http_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    commits: Counter,
+    commit_ops: Counter,
+    syncs: Counter,
+    commit_seconds: Histogram,
+}
+
+fn latency() -> Histogram {
+    // 0.1 ms to 6.5 s in doublings: a flush is 0.2 ms, a client gives up after 30 s.
+    Histogram::new(exponential_buckets(0.0001, 2.0, 17))
+}
+
+impl Telemetry {
+    /// Metrics of a process with `shards` shards whose store held `held_at_start` messages.
+    pub fn new(shards: u16, held_at_start: u64) -> Arc<Self> {
+        let mut registry = Registry::with_prefix("ringpost");
+        let shards = Arc::new(ShardCells::new(shards, held_at_start));
+        registry.register_collector(Box::new(Arc::clone(&shards)));
+        let http_answers = Family::default();
+        registry.register(
+            "http_answers",
+            "HTTP answers by route, status and code of the envelope",
+            http_answers.clone(),
+        );
+        let http_seconds = Family::new_with_constructor(latency as fn() -> Histogram);
+        let help = "Time from the last byte of a request to its answer";
+        registry.register_with_unit("http_answer", help, Unit::Seconds, http_seconds.clone());
+        let (commits, commit_ops, syncs) =
+            (Counter::default(), Counter::default(), Counter::default());
+        registry.register(
+            "store_commits",
+            "Batches written to the store",
+            commits.clone(),
+        );
+        registry.register("store_ops", "Ops in these batches", commit_ops.clone());
+        registry.register(
+            "store_syncs",
+            "Batches that were synced to disk before they were answered",
+            syncs.clone(),
+        );
+        let commit_seconds = latency();
+        let help = "Time to apply, write and sync one batch";
+        registry.register_with_unit("store_commit", help, Unit::Seconds, commit_seconds.clone());
+        Arc::new(Telemetry {
+            registry,
+            shards,
+            http_answers,
+            http_seconds,
+            commits,
+            commit_ops,
+            syncs,
+            commit_seconds,
+        })
+    }
+
+    /// All metrics as text.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string does not fail");
+        text
+    }
+
+    /// One HTTP answer left. `route` is the pattern, never the path itself.
+    pub fn http_answered(
+        &self,
+        route: &'static str,
+        http_status: u16,
+        code: i32,
+        elapsed: Duration,
+    ) {
+        let labels = AnswerLabels {
+            route: route.into(),
+            status: http_status,
+            code,
+        };
+        self.http_answers.get_or_create(&labels).inc();
+        let labels = RouteLabels {
+            route: route.into(),
+        };
+        self.http_seconds
+            .get_or_create(&labels)
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// One batch was committed.
+    pub fn committed(&self, ops: usize, synced: bool, elapsed: Duration) {
+        self.commits.inc();
+        self.commit_ops.inc_by(ops as u64);
+        if synced {
+            self.syncs.inc();
+        }
+        self.commit_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// A shard's counts as they stand.
+    pub fn publish(&self, shard: ShardNo, counters: &Counters) {
+        self.shards.publish(shard, counters);
+    }
+
+    /// The names of all metrics with their help, for the document that lists them.
+    pub fn names(&self) -> Vec<(String, String)> {
+        self.render()
+            .lines()
+            .filter_map(|line| line.strip_prefix("# HELP "))
+            .filter_map(|line| line.split_once(' '))
+            .map(|(name, help)| (name.to_owned(), help.to_owned()))
+            .collect()
+    }
+}
