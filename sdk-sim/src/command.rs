@@ -1,0 +1,32 @@
+//! The command line of `ringpost-sim`.
+//!
+//! Owner: the process.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::devices::{self, Devices};
+
+/// Simulated devices for a Ringpost server.
+#[derive(Debug, Parser)]
+#[command(name = "ringpost-sim", version)]
+pub struct RingpostSim {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keeps N devices connected
+    Devices(Box<Devices>),
+}
+
+impl RingpostSim {
+    /// Does what the command line asked for.
+    pub fn run(&self) -> ExitCode {
+        match &self.command {
+            Command::Devices(args) => devices::run(args),
+        }
+    }
+}

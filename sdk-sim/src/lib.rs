@@ -1,0 +1,17 @@
+//! The device's side of Ringpost: the client SDK as a state machine, its transport, the device
+//! simulator, a third party's client, and the demo that plays them all against a server.
+//!
+//! Owner: `ringpost-sim` and the tests. Always: this crate knows `protocol` and `schema`, never the
+//! server.
+
+pub mod bootstrap;
+pub mod client;
+pub mod command;
+pub mod demo;
+pub mod devices;
+#[cfg(test)]
+mod fake_server;
+pub mod file_limit;
+pub mod fleet;
+pub mod third_party;
+pub mod transport;
