@@ -1,0 +1,148 @@
+//! One device over a plain blocking socket, frame by frame: for tests that need to misbehave.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use protocol::{
+    ClientId, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId, Peer, Platform,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use sdk_sim::bootstrap::Bootstrap;
+
+/// How long a device waits for a frame.
+const FRAME_WAIT: Duration = Duration::from_secs(30);
+
+/// A TLS connection that speaks frames.
+pub struct Device {
+    tls: StreamOwned<ClientConnection, TcpStream>,
+    decoder: Decoder,
+}
+
+/// TLS as a device speaks it, with these ALPN names.
+pub fn client_config(bootstrap: &Bootstrap, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(bootstrap.ca_cert.as_bytes()) {
+        roots
+            .add(certificate.expect("PEM"))
+            .expect("a trust anchor");
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
+}
+
+impl Device {
+    /// Connects and offers the version of this build.
+    pub fn connect(bootstrap: &Bootstrap) -> Device {
+        Self::connect_with(bootstrap, &[protocol::ALPN])
+    }
+
+    /// Connects and offers these ALPN names.
+    pub fn connect_with(bootstrap: &Bootstrap, alpn: &[&[u8]]) -> Device {
+        let socket = TcpStream::connect(&bootstrap.device).expect("connected");
+        socket
+            .set_read_timeout(Some(FRAME_WAIT))
+            .expect("time-out set");
+        socket.set_nodelay(true).expect("no delay");
+        let host = bootstrap
+            .device
+            .rsplit_once(':')
+            .expect("HOST:PORT")
+            .0
+            .to_owned();
+        let name = ServerName::try_from(host).expect("a name");
+        let tls = ClientConnection::new(client_config(bootstrap, alpn), name).expect("TLS");
+        Device {
+            tls: StreamOwned::new(tls, socket),
+            decoder: Decoder::new(Peer::Server),
+        }
+    }
+
+    /// Sends frames in one write.
+    pub fn send(&mut self, frames: &[Frame]) {
+        let mut bytes = BytesMut::new();
+        frames.iter().for_each(|frame| frame.encode(&mut bytes));
+        self.send_bytes(&bytes);
+    }
+
+    /// Sends bytes inside TLS.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.tls.write_all(bytes).expect("sent");
+        self.tls.flush().expect("flushed");
+    }
+
+    /// The next frame; `None` when the server has closed.
+    pub fn receive(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(frame) = self.decoder.next_frame().expect("a good server") {
+                return Some(frame);
+            }
+            let mut bytes = [0; 4096];
+            match self.tls.read(&mut bytes) {
+                Ok(0) => return None,
+                Ok(len) => self.decoder.push(&bytes[..len]),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    return None;
+                }
+                Err(error) => panic!("no frame: {error}"),
+            }
+        }
+    }
+
+    /// The next frame that `pick` takes; others are passed over.
+    pub fn receive_until<T>(&mut self, what: &str, mut pick: impl FnMut(&Frame) -> Option<T>) -> T {
+        loop {
+            let frame = self
+                .receive()
+                .unwrap_or_else(|| panic!("closed before {what}"));
+            if let Some(found) = pick(&frame) {
+                return found;
+            }
+        }
+    }
+
+    /// Registers or logs in; returns the CID of the welcome.
+    pub fn greet(&mut self, hello: Hello) -> ClientId {
+        self.send(&[Frame::Hello(hello)]);
+        self.receive_until("the welcome", |frame| match frame {
+            Frame::Welcome(welcome) => Some(welcome.cid),
+            other => panic!("{other:?} instead of a welcome"),
+        })
+    }
+}
+
+/// A hello of this app.
+pub fn hello(bootstrap: &Bootstrap, identity: Identity, secret: [u8; 32]) -> Hello {
+    Hello {
+        minor: 0,
+        app_id: bootstrap.app.appid.clone(),
+        identity,
+        secret: DeviceSecret::from_bytes(secret),
+        sign: None,
+        resume: MessageId(0),
+        heartbeat_s: 0,
+        platform: Platform::Android,
+        sdk_version: "test".into(),
+    }
+}
+
+/// Registers a device of its own and closes; returns its CID.
+pub fn register(bootstrap: &Bootstrap, number: u8) -> ClientId {
+    let install = InstallId::from_bytes([number; 16]);
+    Device::connect(bootstrap).greet(hello(bootstrap, Identity::Register(install), [number; 32]))
+}

@@ -1,0 +1,97 @@
+//! SIGTERM and SIGINT: nothing accepted is lost, devices are told, the exit code is 0.
+
+mod harness;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::device::{Device, hello, register};
+use harness::{Devices, Server, wait_for};
+use protocol::{Frame, GoAwayReason, Identity};
+use sdk_sim::third_party::{BlockingThirdParty, Credentials, Push, PushBody};
+
+#[test]
+fn given_live_devices_when_stopped_should_tell_them_to_go_and_exit_zero() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 2, &[]);
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    let listening = std::thread::spawn(move || {
+        let jitter_ms = device.receive_until("a go-away", |frame| match frame {
+            Frame::GoAway(go) => {
+                assert_eq!(go.reason, GoAwayReason::Draining);
+                Some(go.jitter_ms)
+            }
+            _ => None,
+        });
+        // Dropping it ends the connection, as a device that goes away does.
+        drop(device);
+        jitter_ms
+    });
+    assert!(server.stop().success());
+    assert!(listening.join().expect("told") > 0);
+}
+
+#[test]
+fn given_a_device_that_stays_when_the_drain_is_over_should_be_closed_and_the_exit_code_be_zero() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = dir.path().join("ringpost.toml");
+    std::fs::write(&config, "[drain]\ntimeout_s = 1\n").expect("written");
+    let mut server = Server::start(dir.path(), 2, &["--config", config.to_str().expect("text")]);
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    assert!(server.stop().success());
+    let reason = device.receive_until("a close", |frame| match frame {
+        Frame::Close(close) => Some(close.reason),
+        _ => None,
+    });
+    assert_eq!(reason, protocol::CloseReason::Draining);
+}
+
+#[test]
+fn given_a_stop_under_load_when_started_again_should_have_lost_and_repeated_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 2, &[]);
+    let devices = Devices::start(dir.path(), &server, 20, &[]);
+    let cids = devices.events().cids();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let pusher = {
+        let (bootstrap, cids, answered) = (server.bootstrap(), cids.clone(), Arc::clone(&answered));
+        std::thread::spawn(move || {
+            let client = BlockingThirdParty::new(&bootstrap.http, Credentials::from(&bootstrap))
+                .expect("a client");
+            let mut accepted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for number in 0..600 {
+                let cid = &cids[number % cids.len()];
+                let push =
+                    Push::new(PushBody::Transmission(format!("push {number}"))).expect("random");
+                let answer = wait_for("an answer", || client.push_single_cid(cid, &push).ok());
+                accepted
+                    .entry(cid.clone())
+                    .or_default()
+                    .push(answer.task_id);
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            accepted
+        })
+    };
+    for stop_after in [100, 300] {
+        wait_for("answers", || {
+            (answered.load(Ordering::Relaxed) >= stop_after).then_some(())
+        });
+        assert!(server.stop().success());
+        server.restart();
+    }
+    let accepted = pusher.join().expect("the pusher");
+    wait_for("all pushes", || {
+        (devices.events().count("push") >= 600).then_some(())
+    });
+    devices.events().assert_exactly_once(&accepted);
+    // Acks were written down at the stop, so there was nothing to send again.
+    assert_eq!(devices.events().count("repeat"), 0);
+}
