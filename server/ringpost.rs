@@ -18,7 +18,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
-    Server(server::cli::Command),
+    Server(Box<server::cli::Command>),
     /// Show the main job: a server, simulated devices, pushes, and the sums.
     Demo(sdk_sim::demo::Demo),
 }

@@ -100,3 +100,23 @@ fn given_a_frame_and_a_half_when_asked_should_tell_what_is_unread() {
     assert!(decoder.has_partial());
     assert_eq!(decoder.unread_len(), 1);
 }
+
+#[test]
+fn given_unread_bytes_when_a_decoder_is_shown_should_count_them_and_not_show_them() {
+    assert_eq!(
+        format!("{:?}", fed(&[Kind::Hello.number(), 0x7f, 0xab])),
+        "Decoder { sender: Device, unread_len: 3, greeted: false, failed: None }"
+    );
+}
+
+#[test]
+fn given_three_length_bytes_that_promise_a_fourth_when_read_should_be_refused_without_it() {
+    let error = FrameError::LengthTooWide {
+        kind: 0x06,
+        len_max: 3,
+    };
+    assert_eq!(
+        fed(&[Kind::Ack.number(), 0x80, 0x80, 0x80]).next_frame(),
+        Err(error)
+    );
+}

@@ -18,11 +18,11 @@ pub const SMALL_RECORD_LEN_MAX: usize = 8 * 1024;
 /// where the store itself cuts) and 60 bytes of table; twice that, so that fields can be added.
 pub const MESSAGE_LEN_MAX: usize = 4 * 1024;
 
-/// Most targets in a `FirstAnswer`: one request names at most 1000 CIDs or 1000 aliases, an alias has at most 10 CIDs.
-pub const FIRST_ANSWER_TARGETS_MAX: usize = 10_000;
+/// Most targets in a `Task`: one request names at most 1000 CIDs or 1000 aliases, an alias has at most 10 CIDs.
+pub const TASK_TARGETS_MAX: usize = 10_000;
 
-/// Longest `FirstAnswer`, bytes: 17 a target, and 1 KiB for the task id and the table.
-pub const FIRST_ANSWER_LEN_MAX: usize = FIRST_ANSWER_TARGETS_MAX * 17 + 1024;
+/// Longest `Task`, bytes: 32 a target, and 1 KiB for the request id and the table.
+pub const TASK_LEN_MAX: usize = TASK_TARGETS_MAX * 32 + 1024;
 
 /// Deepest nesting of tables: a push and its content. Tables a newer writer adds are not visited, so the bound is exact.
 pub const DEPTH_MAX: usize = 2;

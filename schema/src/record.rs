@@ -9,10 +9,12 @@ mod app;
 mod device;
 mod message;
 mod tally;
+mod task;
 
 pub use alias::{AliasOfClient, Binding};
-pub use answer::{FirstAnswer, FirstTarget};
-pub use app::App;
+pub use answer::FirstAnswer;
+pub use app::{App, PreviousSecrets};
 pub use device::{Cursor, Device};
 pub use message::{Message, MessageRef};
 pub use tally::{Number, Tally};
+pub use task::{Outcome, Task, TaskTarget};

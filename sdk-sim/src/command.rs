@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::devices::{self, Devices};
+use crate::load::{self, Load};
+use crate::sim::Simulate;
 
 /// Simulated devices for a Ringpost server.
 #[derive(Debug, Parser)]
@@ -20,6 +22,10 @@ pub struct RingpostSim {
 enum Command {
     /// Keeps N devices connected
     Devices(Box<Devices>),
+    /// Puts a load on a server and measures both sides
+    Load(Box<Load>),
+    /// Simulates the whole system from seeds
+    Sim(Simulate),
 }
 
 impl RingpostSim {
@@ -27,6 +33,8 @@ impl RingpostSim {
     pub fn run(&self) -> ExitCode {
         match &self.command {
             Command::Devices(args) => devices::run(args),
+            Command::Load(args) => load::run(args),
+            Command::Sim(args) => args.run(),
         }
     }
 }

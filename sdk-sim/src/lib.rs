@@ -13,5 +13,7 @@ pub mod devices;
 mod fake_server;
 pub mod file_limit;
 pub mod fleet;
+pub mod load;
+pub mod sim;
 pub mod third_party;
 pub mod transport;

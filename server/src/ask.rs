@@ -31,6 +31,8 @@ pub enum ToIngress {
     Answer(Ticket, Answer),
     /// An app was created or changed.
     App(App),
+    /// An app was deleted.
+    AppGone(App),
     /// A draining shard has no session left. Once per shard.
     Drained,
 }
@@ -52,6 +54,7 @@ pub struct Asker {
     apps: RefCell<HashMap<String, Rc<App>>>,
     rounds: std::cell::Cell<u32>,
     drained: tokio::sync::watch::Sender<u16>,
+    apps_changed: tokio::sync::watch::Sender<u64>,
 }
 
 impl Asker {
@@ -67,6 +70,7 @@ impl Asker {
             apps: RefCell::new(apps),
             rounds: std::cell::Cell::new(0),
             drained: tokio::sync::watch::Sender::new(0),
+            apps_changed: tokio::sync::watch::Sender::new(0),
         })
     }
 
@@ -120,6 +124,11 @@ impl Asker {
         }
     }
 
+    /// Rises with every change of an app.
+    pub fn watch_apps(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.apps_changed.subscribe()
+    }
+
     /// Waits until every shard has said that its last session is gone.
     pub async fn all_drained(&self) {
         let all = self.shard_count();
@@ -151,9 +160,13 @@ impl Asker {
                         }
                     }
                     ToIngress::App(app) => {
-                        self.apps
-                            .borrow_mut()
-                            .insert(app.app_id.clone(), Rc::new(app));
+                        let app_id = app.app_id.clone();
+                        self.apps.borrow_mut().insert(app_id, Rc::new(app));
+                        self.apps_changed.send_modify(|changes| *changes += 1);
+                    }
+                    ToIngress::AppGone(app) => {
+                        self.apps.borrow_mut().remove(&app.app_id);
+                        self.apps_changed.send_modify(|changes| *changes += 1);
                     }
                     ToIngress::Drained => self.drained.send_modify(|drained| *drained += 1),
                 }

@@ -4,6 +4,10 @@
 //! ingress, `ready`. Stop: device listeners shut and devices told to go, HTTP finished, sessions
 //! waited for, shards finished, committer emptied and synced.
 
+mod seat;
+mod signals;
+mod wiring;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
@@ -13,29 +17,29 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::ExecutorJoinHandle;
 use schema::record::App;
-use server_core::clock::Now;
 use server_core::ids::ShardNo;
 use server_core::op::{Committed, Done, Op};
-use server_core::shard::{Identity, Shard};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use server_core::shard::Identity;
 use tokio::sync::watch;
+
+use seat::Seat;
+use signals::Signals;
+use wiring::Wiring;
 
 use crate::ask::{Asker, ToIngress};
 use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
 use crate::config::Config;
 use crate::http::{self, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
-use crate::limits::{ANSWER_RING, PARCEL_RING, QUESTION_RING, READERS};
 use crate::mesh::{Bell, Inbox, Sender};
-use crate::net::{self, DeviceListener, certificate};
+use crate::net::{self, certificate};
 use crate::new_app::new_app;
 use crate::preflight;
 use crate::secret;
-use crate::shard_loop::{self, Control, Inboxes, Outlets, Parts};
+use crate::shard_loop::Control;
 use crate::store::committer::Committer;
-use crate::store::reader::Reader;
 use crate::store::{Store, View, recovery};
 use crate::telemetry::Telemetry;
 
@@ -63,7 +67,7 @@ pub enum BootError {
     #[error(transparent)]
     Certificate(#[from] certificate::CertificateError),
     /// TLS does not take the certificate.
-    #[error("TLS: {0}")]
+    #[error("certificate and key: {0}")]
     Tls(#[from] rustls::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
@@ -95,7 +99,7 @@ impl BootError {
     /// The exit code: 78 (`EX_CONFIG`) for what the operator must change, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            BootError::Preflight(_) => 78,
+            BootError::Preflight(_) | BootError::Certificate(_) | BootError::Tls(_) => 78,
             _ => 1,
         }
     }
@@ -107,6 +111,8 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BootError {
 
 /// Runs the server until it is told to stop.
 pub fn serve(config: &Config) -> Result<(), BootError> {
+    // Whatever is created from here on holds secrets: for its owner alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let resources = preflight::resources()?;
     let shards = config.shards.unwrap_or(resources.usable_cores);
     preflight::check(shards)?;
@@ -131,6 +137,9 @@ fn lock(data: &Path) -> Result<fs::File, BootError> {
         path: data.to_owned(),
         reason,
     };
+    if data.exists() && !data.is_dir() {
+        return Err(error("it is not a folder".into()));
+    }
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -159,7 +168,7 @@ struct Fleet {
     lifecycle: Lifecycle,
     http: Option<TcpListener>,
     admin: Option<TcpListener>,
-    admin_token: String,
+    bootstrap: Bootstrap,
 }
 
 impl Fleet {
@@ -172,8 +181,10 @@ impl Fleet {
             recovery::check_format(&view, store.path())?;
             load(&view, shards)?
         };
+        let lifecycle = Lifecycle::default();
         let telemetry = Telemetry::new(shards, held);
-        let mut committer = Committer::new(store.clone(), Arc::clone(&telemetry))?;
+        let mut committer =
+            Committer::new(store.clone(), Arc::clone(&telemetry), lifecycle.clone())?;
         let epoch = prepare(&mut committer, &mut apps)?;
         tracing::info!(
             apps = apps.len(),
@@ -212,7 +223,6 @@ impl Fleet {
         let tls = net::server_config(identity.chain, identity.key)?;
 
         let mut wiring = Wiring::new(shards, &mut committer, store);
-        let lifecycle = Lifecycle::default();
         let mut handles = Vec::new();
         for ((number, listener), devices) in (0..shards).zip(listeners).zip(devices.drain(..)) {
             let (inboxes, outlets) = wiring.take(number);
@@ -248,7 +258,7 @@ impl Fleet {
             lifecycle,
             http: Some(http),
             admin,
-            admin_token: bootstrap.admin_token.clone(),
+            bootstrap: bootstrap.clone(),
         }
         .announce(config, &bootstrap, device_bound))
     }
@@ -271,7 +281,7 @@ impl Fleet {
         let mut signals = Signals::new().map_err(system("signals"))?;
         let (stop, stopped) = watch::channel(false);
         let settings = HttpSettings {
-            admin_token: self.admin_token.clone(),
+            admin_token: self.bootstrap.admin_token.clone(),
             ..config.ingress.clone()
         };
         let ingress = Rc::new(Ingress::new(
@@ -284,6 +294,12 @@ impl Fleet {
             let asker = Rc::clone(&self.asker);
             tokio::task::spawn_local(async move { asker.listen(inbox, bell).await });
         }
+        let kept = keep_bootstrap(
+            Rc::clone(&self.asker),
+            self.bootstrap.clone(),
+            Bootstrap::path_in(&config.data),
+        );
+        tokio::task::spawn_local(kept);
         let mut serving = tokio::task::JoinSet::new();
         let listeners = match (self.http.take(), self.admin.take()) {
             (Some(http), None) => vec![(http, Surfaces::ALL)],
@@ -294,8 +310,7 @@ impl Fleet {
             (None, _) => vec![],
         };
         for (listener, surfaces) in listeners {
-            let served =
-                http::serve_surfaces(listener, surfaces, Rc::clone(&ingress), stopped.clone());
+            let served = http::serve(listener, surfaces, Rc::clone(&ingress), stopped.clone());
             serving.spawn_local(served);
         }
         tokio::select! {
@@ -364,6 +379,29 @@ impl Fleet {
             let _ = reader.join();
         }
         tracing::info!("ended");
+    }
+}
+
+/// Writes the bootstrap file again whenever the secrets of its app change.
+async fn keep_bootstrap(asker: Rc<Asker>, mut bootstrap: Bootstrap, path: PathBuf) {
+    let mut changes = asker.watch_apps();
+    while changes.changed().await.is_ok() {
+        let Some(app) = asker.app(&bootstrap.app.appid) else {
+            continue;
+        };
+        let now = BootstrapApp::from(app.as_ref());
+        if now == bootstrap.app {
+            continue;
+        }
+        bootstrap.app = now;
+        match bootstrap.write(&path) {
+            Ok(()) => {
+                tracing::info!(path = %path.display(), "the bootstrap file has the new secrets")
+            }
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "the bootstrap file keeps old secrets");
+            }
+        }
     }
 }
 
@@ -450,142 +488,4 @@ fn write_bootstrap(
         reason: source.to_string(),
     })?;
     Ok(bootstrap)
-}
-
-/// All rings between threads, before they are given out.
-struct Wiring {
-    inboxes: Vec<Option<Inboxes>>,
-    outlets: Vec<Option<Outlets>>,
-    readers: Vec<Reader>,
-    control: Vec<Sender<Control>>,
-    questions: Vec<Sender<crate::ask::Question>>,
-    answers: Inbox<ToIngress>,
-    answers_bell: Bell,
-}
-
-impl Wiring {
-    fn new(shards: u16, committer: &mut Committer, store: Store) -> Wiring {
-        let answers_bell = Bell::default();
-        let mut answers = Inbox::new(&answers_bell);
-        let mut readers: Vec<Reader> = (0..READERS).map(|_| Reader::new(store.clone())).collect();
-        let mut inboxes: Vec<Inboxes> = (0..shards).map(|_| Inboxes::new()).collect();
-        let (mut control, mut questions, mut outlets) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..usize::from(shards) {
-            let own = &mut inboxes[number];
-            control.push(own.control.open(4));
-            questions.push(own.questions.open(QUESTION_RING));
-            let commits = committer.join(&mut own.committed);
-            let reads = readers
-                .iter_mut()
-                .map(|reader| reader.join(&mut own.reads))
-                .collect();
-            let others = (0..usize::from(shards))
-                .map(|to| (to != number).then(|| inboxes[to].parcels.open(PARCEL_RING)))
-                .collect();
-            outlets.push(Some(Outlets {
-                commits,
-                reads,
-                ingress: answers.open(ANSWER_RING),
-                shards: others,
-            }));
-        }
-        let inboxes = inboxes.into_iter().map(Some).collect();
-        Wiring {
-            inboxes,
-            outlets,
-            readers,
-            control,
-            questions,
-            answers,
-            answers_bell,
-        }
-    }
-
-    fn take(&mut self, shard: u16) -> (Inboxes, Outlets) {
-        let at = usize::from(shard);
-        let inboxes = self.inboxes[at].take().expect("taken once");
-        (inboxes, self.outlets[at].take().expect("taken once"))
-    }
-}
-
-/// What a shard is made of, on its way to its thread.
-struct Seat {
-    identity: Identity,
-    settings: server_core::shard::Settings,
-    apps: Vec<App>,
-    devices: server_core::devices::Devices,
-    tls: Arc<rustls::ServerConfig>,
-    telemetry: Arc<Telemetry>,
-}
-
-impl Seat {
-    fn start(
-        self,
-        cpu: usize,
-        inboxes: Inboxes,
-        outlets: Outlets,
-        listener: TcpListener,
-    ) -> Result<ExecutorJoinHandle<()>, BootError> {
-        let number = self.identity.me.0;
-        LocalExecutorBuilder::new(Placement::Fixed(cpu))
-            .name(&format!("shard-{number}"))
-            // glommio pins 37 MB an executor by default; sockets need none of it.
-            .io_memory(64 * 1024)
-            .ring_depth(1024)
-            .spawn(move || async move {
-                let listener = match DeviceListener::on_this_executor(listener) {
-                    Ok(listener) => listener,
-                    Err(error) => {
-                        tracing::error!(%error, shard = number, "the device listener failed");
-                        return;
-                    }
-                };
-                let started = Instant::now();
-                let now = Now {
-                    wall_ms: now_ms(),
-                    mono_ms: 0,
-                };
-                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now);
-                let (me, tls, telemetry) = (ShardNo(number), self.tls, self.telemetry);
-                shard_loop::run(
-                    Parts {
-                        me,
-                        shard,
-                        outlets,
-                        tls,
-                        telemetry,
-                        started,
-                    },
-                    inboxes,
-                    listener,
-                )
-                .await;
-            })
-            .map_err(|error| BootError::Executor {
-                shard: number,
-                reason: error.to_string(),
-            })
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    term: Signal,
-    int: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Signals> {
-        Ok(Signals {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.term.recv() => "SIGTERM",
-            _ = self.int.recv() => "SIGINT",
-        }
-    }
 }

@@ -31,7 +31,7 @@ pub struct Bootstrap {
 }
 
 /// An app with its secrets.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootstrapApp {
     /// Public, in URLs.
     pub appid: String,

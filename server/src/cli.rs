@@ -2,6 +2,9 @@
 
 mod admin_client;
 mod app;
+mod inquiry;
+mod push;
+mod table;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,11 +24,40 @@ const EXIT_CONFIG: u8 = 78;
 pub enum Command {
     /// Run the server.
     Serve(ServeArgs),
-    /// Create and look at apps of a running server.
+    /// Create, look at and change apps of a running server.
     App {
         /// What to do.
         #[command(subcommand)]
         command: app::AppCommand,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Push a message.
+    Push {
+        /// To whom.
+        #[command(subcommand)]
+        command: push::PushCommand,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say where each message of a task stands, and why.
+    Task {
+        /// The AppID.
+        appid: String,
+        /// The task, as the push was answered.
+        taskid: String,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say whether a device is there, what waits for it and why, and how its last messages ended.
+    Device {
+        /// The AppID.
+        appid: String,
+        /// The CID.
+        cid: String,
         /// Where the server is.
         #[command(flatten)]
         target: Target,
@@ -47,15 +79,23 @@ pub struct Target {
 impl Command {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
-        match self {
-            Command::Serve(args) => serve(&args),
-            Command::App { command, target } => match app::run(command, &target) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("ringpost: {error}");
-                    ExitCode::FAILURE
-                }
-            },
+        let done = match self {
+            Command::Serve(args) => return serve(&args),
+            Command::App { command, target } => app::run(&command, &target),
+            Command::Push { command, target } => push::run(&command, &target),
+            Command::Task {
+                appid,
+                taskid,
+                target,
+            } => inquiry::task(&appid, &taskid, &target),
+            Command::Device { appid, cid, target } => inquiry::device(&appid, &cid, &target),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("ringpost: {error}");
+                ExitCode::FAILURE
+            }
         }
     }
 }

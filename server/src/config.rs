@@ -296,7 +296,7 @@ impl Config {
                 ca: tls.ca,
             }),
             shard: shard_settings(&file.heartbeat, &file.devices)?,
-            ingress: ingress_settings(&file.ingress),
+            ingress: ingress_settings(&file.ingress)?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
             log_format: format
@@ -427,17 +427,37 @@ fn shard_settings(
     Ok(settings)
 }
 
-fn ingress_settings(file: &IngressFile) -> HttpSettings {
+fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
     let default = HttpSettings::default();
-    let or = |given: Option<u64>, default| given.map_or(default, Duration::from_secs);
-    HttpSettings {
-        timestamp_skew: or(file.timestamp_skew_s, default.timestamp_skew),
-        idle_timeout: or(file.idle_timeout_s, default.idle_timeout),
-        head_timeout: or(file.head_timeout_s, default.head_timeout),
-        body_timeout: or(file.body_timeout_s, default.body_timeout),
-        write_timeout: or(file.write_timeout_s, default.write_timeout),
+    let timeout = |key: &str, given: Option<u64>, default: Duration| match given {
+        Some(0) => Err(value(key, 0, "want at least 1")),
+        given => Ok(given.map_or(default, Duration::from_secs)),
+    };
+    let skew = file.timestamp_skew_s.map(Duration::from_secs);
+    Ok(HttpSettings {
+        timestamp_skew: skew.unwrap_or(default.timestamp_skew),
+        idle_timeout: timeout(
+            "ingress.idle_timeout_s",
+            file.idle_timeout_s,
+            default.idle_timeout,
+        )?,
+        head_timeout: timeout(
+            "ingress.head_timeout_s",
+            file.head_timeout_s,
+            default.head_timeout,
+        )?,
+        body_timeout: timeout(
+            "ingress.body_timeout_s",
+            file.body_timeout_s,
+            default.body_timeout,
+        )?,
+        write_timeout: timeout(
+            "ingress.write_timeout_s",
+            file.write_timeout_s,
+            default.write_timeout,
+        )?,
         ..default
-    }
+    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod fixture;
 mod guard;
 mod head;
 mod ingress;
+mod inquiry;
 mod listen;
 mod member;
 mod notification;
@@ -48,5 +49,5 @@ mod wire;
 
 pub use alias_name::alias_name;
 pub use ingress::{HttpSettings, Ingress};
-pub use listen::{serve, serve_surfaces};
+pub use listen::serve;
 pub use route::Surfaces;

@@ -1,7 +1,11 @@
 //! What the process is doing: starting, ready, draining. Written by boot, read by everyone.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long the server says that it is not ready after the store refused a write.
+pub const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
 
 /// The stage of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +20,18 @@ pub enum Stage {
 
 /// A shared view of the stage.
 #[derive(Debug, Clone, Default)]
-pub struct Lifecycle(Arc<AtomicU8>);
+pub struct Lifecycle(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    stage: AtomicU8,
+    refused_until_ms: AtomicU64,
+}
 
 impl Lifecycle {
     /// The stage now.
     pub fn stage(&self) -> Stage {
-        match self.0.load(Ordering::Acquire) {
+        match self.0.stage.load(Ordering::Acquire) {
             0 => Stage::Starting,
             1 => Stage::Ready,
             _ => Stage::Draining,
@@ -30,6 +40,44 @@ impl Lifecycle {
 
     /// Enters a stage.
     pub fn enter(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Release);
+        self.0.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Whether the store refused a write in the last [`REFUSAL_HOLDS`]. A refusal is forgotten by
+    /// itself: only a push can show that the store writes again, and nobody sends one to a server
+    /// that says it is not ready.
+    pub fn store_refuses(&self) -> bool {
+        now_ms() < self.0.refused_until_ms.load(Ordering::Acquire)
+    }
+
+    /// The store refused a write.
+    pub fn store_refused(&self) {
+        let until_ms = now_ms() + REFUSAL_HOLDS.as_millis() as u64;
+        self.0.refused_until_ms.store(until_ms, Ordering::Release);
+    }
+
+    /// The store took a write again.
+    pub fn store_writes(&self) {
+        self.0.refused_until_ms.store(0, Ordering::Release);
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_a_refusal_when_the_store_writes_again_should_be_forgotten() {
+        let lifecycle = Lifecycle::default();
+        assert!(!lifecycle.store_refuses());
+        lifecycle.store_refused();
+        assert!(lifecycle.store_refuses());
+        lifecycle.store_writes();
+        assert!(!lifecycle.store_refuses());
     }
 }

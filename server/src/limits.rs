@@ -108,6 +108,13 @@ pub mod api_len {
     /// Shortest window of `duration` in ms, exclusive: ten minutes.
     pub const DURATION_SPAN_MS_MIN: u64 = 600_000;
 }
+/// How long the secrets of before a rotation are honoured if the operator says nothing: a day is
+/// enough to roll a new secret out, and is how long a token lives.
+pub const ROTATION_GRACE_S: u64 = 24 * 3600;
+
+/// The longest grace that can be asked for: 30 days. Over: 20001.
+pub const ROTATION_GRACE_S_MAX: i64 = 30 * 24 * 3600;
+
 // --- store ---
 
 /// Ops of one commit. One flush carries 100,000 records a second at this size; a longer batch
@@ -158,7 +165,32 @@ pub const SEND_BLOCKED_MAX: std::time::Duration = std::time::Duration::from_secs
 /// How long a closing connection is read, so that the peer sees the reason before a reset.
 pub const LINGER: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// How long accepting pauses when the process has no descriptor left.
+/// Bytes that may wait for one device beyond what its socket takes: a window of pushes, one push
+/// that may always go, and as much again for answers. Full: nothing is read from it until it takes
+/// some, so that it cannot ask for more answers; silence then ends it as it ends any other.
+pub const UNSENT_LEN_MAX: usize = 512 * 1024;
+
+/// Reads of a closing connection before others on its core may run.
+pub const LINGER_READS_PER_TURN: usize = 8;
+
+/// Connections of a shard that were accepted and said no hello that was answered: those in their
+/// handshake. A reconnect storm has a few hundred at a time; one costs 5 to 10 KB.
+/// Full: accepting pauses until one of them is done, which takes `hello_timeout` at most; those
+/// that wait in the kernel are no more than the next spell takes.
+pub const GREETINGS_MAX: usize = 4096;
+
+/// Fewest descriptors of the process that devices never take: what a server without devices has
+/// open, and some for third parties. Full: accepting of devices pauses until a connection ends.
+pub const DESCRIPTORS_RESERVED_MIN: usize = 128;
+
+/// Most descriptors kept from devices: all connections of the ingress, and a thousand files of
+/// the store.
+pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + 1024;
+
+/// How long offences of one kind are counted before a line of the log says how many there were.
+pub const OFFENCE_SPELL: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How long accepting pauses when there is no room for another connection.
 pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Connections on their way from one shard to another. Full: the connection is closed and the
@@ -170,3 +202,9 @@ pub const QUESTION_RING: usize = 8192;
 
 /// Answers of one shard to the ingress that wait; more wait in the shard.
 pub const ANSWER_RING: usize = 8192;
+
+const _: () = assert!(GREETINGS_MAX >= DEVICE_BACKLOG as usize);
+const _: () = assert!(
+    UNSENT_LEN_MAX
+        >= server_core::limits::WINDOW_BYTES_MAX + protocol::limits::BODY_LEN_MAX_TO_DEVICE
+);

@@ -4,8 +4,10 @@
 pub mod certificate;
 mod connection;
 mod listener;
+mod place;
 mod tls;
 
-pub use connection::{Connection, Input, Parcel};
+pub use connection::{Connection, Gone, Input, Parcel};
 pub use listener::{DeviceListener, bind};
+pub use place::Place;
 pub use tls::server_config;

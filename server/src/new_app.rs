@@ -1,6 +1,6 @@
-//! An app as it begins: fresh public and secret names.
+//! An app as it begins, and with its secrets made anew.
 
-use schema::record::App;
+use schema::record::{App, PreviousSecrets};
 
 use crate::secret;
 
@@ -17,5 +17,21 @@ pub(crate) fn new_app(name: String, now_ms: u64) -> App {
         created_ms: now_ms,
         disabled: false,
         sign_required: false,
+        previous: None,
+    }
+}
+
+/// The app with fresh secrets; those of now are honoured until `until_ms` of Unix time.
+pub(crate) fn rotated(app: &App, until_ms: u64) -> App {
+    let previous = PreviousSecrets {
+        app_secret: app.app_secret.clone(),
+        master_secret: app.master_secret.clone(),
+        until_ms,
+    };
+    App {
+        app_secret: secret::name(),
+        master_secret: secret::name(),
+        previous: Some(previous),
+        ..app.clone()
     }
 }

@@ -7,6 +7,8 @@
 //! in one record per connection; a long batch drains in slices of [`SLICE`] and then lets others run.
 
 mod connections;
+mod night_watch;
+mod offences;
 mod perform;
 
 use std::cell::{Cell, RefCell};
@@ -32,9 +34,14 @@ use crate::limits::{READ_LEN, SEND_BLOCKED_MAX};
 use crate::mesh::{Bell, Inbox, Sender};
 use crate::net::{Connection, DeviceListener, Parcel};
 use crate::telemetry::Telemetry;
+use offences::Offences;
 
 /// Events taken from the rings before others on this core may run: about half a millisecond.
 const SLICE: usize = 64;
+
+/// Ticks between two looks for connections that take nothing: all of them are looked at, so it is
+/// not done at each tick.
+const CUT_EVERY_TICKS: u32 = 20;
 
 /// What the process asks of a shard.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +134,9 @@ pub struct ShardLoop {
     queue: TaskQueueHandle,
     draining: Cell<Draining>,
     finishing: Cell<bool>,
+    /// Connections accepted here whose hello was not answered yet.
+    greetings: Cell<usize>,
+    offences: RefCell<Offences>,
     /// Tasks that have not returned yet. glommio can panic when it drops one, so the shard ends
     /// after the last has.
     tasks: Cell<usize>,
@@ -181,6 +191,8 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         queue,
         draining: Cell::new(Draining::No),
         finishing: Cell::new(false),
+        greetings: Cell::new(0),
+        offences: RefCell::default(),
         tasks: Cell::new(0),
     });
     // glommio's first sleep takes 30 to 50 ms (membarrier registration): not at a device's cost.
@@ -188,6 +200,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     let listener = Rc::new(listener);
     this.spawn(Rc::clone(&this).accept(Rc::clone(&listener)));
     this.spawn(Rc::clone(&this).keep_time());
+    this.post_watch();
     // The inbox is read in the same queue as everything that must be quick.
     let inbox = {
         let this = Rc::clone(&this);
@@ -201,6 +214,8 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     while this.tasks.get() > 0 {
         Timer::new(Duration::from_millis(5)).await;
     }
+    let untold = this.offences.borrow_mut().rest();
+    this.sum_up(untold);
 }
 
 impl ShardLoop {
@@ -314,11 +329,17 @@ impl ShardLoop {
     }
 
     async fn keep_time(self: Rc<Self>) {
+        let mut ticks = 0;
         while !self.finishing.get() {
             Timer::new(Duration::from_millis(TICK_MS)).await;
             self.step(ShardEvent::Tick);
-            self.cut_blocked();
+            ticks += 1;
+            if ticks % CUT_EVERY_TICKS == 0 {
+                self.cut_blocked();
+            }
             self.end_turn();
+            let over = self.offences.borrow_mut().over(Instant::now());
+            self.sum_up(over);
             self.telemetry
                 .publish(self.me, &self.shard.borrow().counters());
         }
@@ -338,12 +359,21 @@ impl ShardLoop {
             .map(|(session, _)| *session)
             .collect();
         for session in stuck {
-            tracing::info!(
-                shard = self.me.0,
-                session = session.0,
-                "a device takes nothing of what it is sent"
-            );
+            self.note(offences::TAKES_NOTHING, session, &"");
             self.drop_connection(session);
+        }
+    }
+
+    /// A peer did something wrong: told at once if it is the first of its kind, else counted.
+    fn note(&self, offence: offences::Kind, session: SessionId, details: &dyn std::fmt::Display) {
+        if self.offences.borrow_mut().note(offence, Instant::now()) {
+            tracing::info!(shard = self.me.0, session = session.0, offence, %details, "a peer is cut off");
+        }
+    }
+
+    fn sum_up(&self, untold: Vec<(offences::Kind, u64)>) {
+        for (offence, more) in untold {
+            tracing::info!(shard = self.me.0, offence, more, "more of the same");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{ClientId, MessageId};
-use schema::record::{App, Device, FirstAnswer, Tally};
+use schema::record::{App, Device, FirstAnswer};
 use server::store::Store;
 use server::store::committer::Committer;
 use server::telemetry::Telemetry;
@@ -14,7 +14,8 @@ use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Day};
 use server_core::command::{Push, Reach, Storage};
 use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
-use server_core::op::{Committed, CursorMove, Op, Origin, Submitted};
+use server_core::op::{Committed, CursorMove, MessageEnd, Op, Origin, Submitted};
+use server_core::outbox::{Fate, Final};
 use server_core::read::{alias_of_cid, backlog, cids_of_alias};
 use server_core::rows::{Keyspace, MemoryRows, Rows};
 use server_core::{keys, limits};
@@ -42,7 +43,7 @@ fn day(offset: i32) -> Day {
 fn accept(request_id: &str, targets: Vec<(ClientId, Reach)>, storage: Storage, body: Bytes) -> Op {
     let push = Push {
         request_id: request_id.into(),
-        task_id: "task".into(),
+        task_id: format!("task of {request_id}").into(),
         storage,
         body,
     };
@@ -124,14 +125,19 @@ fn any_cursors() -> impl Strategy<Value = Op> {
             .collect(),
         finals: finals
             .into_iter()
-            .map(|(offset, acked)| {
-                (
-                    day(offset),
-                    Tally {
-                        acked,
-                        ..Tally::default()
+            .map(|(offset, id)| MessageEnd {
+                cid: cid(id as u8),
+                end: Final {
+                    id: MessageId((u64::from(day(offset).0) * DAY_MS) << 22 | id),
+                    day: day(offset),
+                    fate: if id % 2 == 0 {
+                        Fate::Acked
+                    } else {
+                        Fate::Expired
                     },
-                )
+                    sent_ms: id,
+                },
+                final_ms: id + 1,
             })
             .collect(),
     })
@@ -184,6 +190,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         created_ms: 4,
         disabled: false,
         sign_required: true,
+        previous: None,
     };
     prop_oneof![
         10 => any_accept(),
@@ -209,8 +216,8 @@ struct Both {
 impl Both {
     fn open(path: &Path, memory: MemoryRows, batches: u32) -> Both {
         let store = Store::open(path).expect("the store opens");
-        let committer =
-            Committer::new(store.clone(), Telemetry::new(1, 0)).expect("the store reads");
+        let committer = Committer::new(store.clone(), Telemetry::new(1, 0), Default::default())
+            .expect("the store reads");
         let ids = Ids::recover(&memory).expect("memory reads");
         Both {
             committer,
@@ -275,8 +282,15 @@ impl Both {
     fn compare(&self) {
         let mut known = Default::default();
         let view = self.store.view(&mut known).expect("the store reads");
-        let days =
-            (-4..7).flat_map(|offset| [Keyspace::Msg(day(offset)), Keyspace::Dedup(day(offset))]);
+        let days = (-12..7).flat_map(|offset| {
+            let day = day(offset);
+            [
+                Keyspace::Msg(day),
+                Keyspace::Dedup(day),
+                Keyspace::Task(day),
+                Keyspace::Outcome(day),
+            ]
+        });
         for keyspace in Keyspace::FIXED.into_iter().chain(days) {
             let expected = rows_of(&self.memory, keyspace);
             assert_eq!(rows_of(&view, keyspace), expected, "{keyspace:?}");

@@ -173,53 +173,54 @@ impl<'a> Bytes32 {
 
 }
 
-// struct FirstTarget, aligned to 1
+// struct TaskTarget, aligned to 8
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq)]
-pub struct FirstTarget(pub [u8; 17]);
-impl Default for FirstTarget { 
+pub struct TaskTarget(pub [u8; 32]);
+impl Default for TaskTarget { 
   fn default() -> Self { 
-    Self([0; 17])
+    Self([0; 32])
   }
 }
-impl ::core::fmt::Debug for FirstTarget {
+impl ::core::fmt::Debug for TaskTarget {
   fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
-    f.debug_struct("FirstTarget")
+    f.debug_struct("TaskTarget")
       .field("cid", &self.cid())
+      .field("message", &self.message())
       .field("status", &self.status())
       .finish()
   }
 }
 
-impl ::flatbuffers::SimpleToVerifyInSlice for FirstTarget {}
-impl<'a> ::flatbuffers::Follow<'a> for FirstTarget {
-  type Inner = &'a FirstTarget;
+impl ::flatbuffers::SimpleToVerifyInSlice for TaskTarget {}
+impl<'a> ::flatbuffers::Follow<'a> for TaskTarget {
+  type Inner = &'a TaskTarget;
   #[inline]
   unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { <&'a FirstTarget>::follow(buf, loc) }
+    unsafe { <&'a TaskTarget>::follow(buf, loc) }
   }
 }
-impl<'a> ::flatbuffers::Follow<'a> for &'a FirstTarget {
-  type Inner = &'a FirstTarget;
+impl<'a> ::flatbuffers::Follow<'a> for &'a TaskTarget {
+  type Inner = &'a TaskTarget;
   #[inline]
   unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
-    unsafe { ::flatbuffers::follow_cast_ref::<FirstTarget>(buf, loc) }
+    unsafe { ::flatbuffers::follow_cast_ref::<TaskTarget>(buf, loc) }
   }
 }
-impl<'b> ::flatbuffers::Push for FirstTarget {
-    type Output = FirstTarget;
+impl<'b> ::flatbuffers::Push for TaskTarget {
+    type Output = TaskTarget;
     #[inline]
     unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
-        let src = unsafe { ::core::slice::from_raw_parts(self as *const FirstTarget as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const TaskTarget as *const u8, <Self as ::flatbuffers::Push>::size()) };
         dst.copy_from_slice(src);
     }
     #[inline]
     fn alignment() -> ::flatbuffers::PushAlignment {
-        ::flatbuffers::PushAlignment::new(1)
+        ::flatbuffers::PushAlignment::new(8)
     }
 }
 
-impl<'a> ::flatbuffers::Verifiable for FirstTarget {
+impl<'a> ::flatbuffers::Verifiable for TaskTarget {
   #[inline]
   fn run_verifier(
     v: &mut ::flatbuffers::Verifier, pos: usize
@@ -228,14 +229,16 @@ impl<'a> ::flatbuffers::Verifiable for FirstTarget {
   }
 }
 
-impl<'a> FirstTarget {
+impl<'a> TaskTarget {
   #[allow(clippy::too_many_arguments)]
   pub fn new(
     cid: &Bytes16,
+    message: u64,
     status: u8,
   ) -> Self {
-    let mut s = Self([0; 17]);
+    let mut s = Self([0; 32]);
     s.set_cid(cid);
+    s.set_message(message);
     s.set_status(status);
     s
   }
@@ -252,6 +255,35 @@ impl<'a> FirstTarget {
     self.0[0..0 + 16].copy_from_slice(&x.0)
   }
 
+  pub fn message(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[16..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_message(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[16..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
   pub fn status(&self) -> u8 {
     let mut mem = ::core::mem::MaybeUninit::<<u8 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
     // Safety:
@@ -259,7 +291,7 @@ impl<'a> FirstTarget {
     // Which contains a valid value in this slot
     ::flatbuffers::EndianScalar::from_little_endian(unsafe {
       ::core::ptr::copy_nonoverlapping(
-        self.0[16..].as_ptr(),
+        self.0[24..].as_ptr(),
         mem.as_mut_ptr() as *mut u8,
         ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
       );
@@ -275,7 +307,7 @@ impl<'a> FirstTarget {
     unsafe {
       ::core::ptr::copy_nonoverlapping(
         &x_le as *const _ as *const u8,
-        self.0[16..].as_mut_ptr(),
+        self.0[24..].as_mut_ptr(),
         ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
       );
     }
@@ -308,6 +340,9 @@ impl<'a> App<'a> {
   pub const VT_CREATED_MS: ::flatbuffers::VOffsetT = 16;
   pub const VT_DISABLED: ::flatbuffers::VOffsetT = 18;
   pub const VT_SIGN_REQUIRED: ::flatbuffers::VOffsetT = 20;
+  pub const VT_PREVIOUS_APP_SECRET: ::flatbuffers::VOffsetT = 22;
+  pub const VT_PREVIOUS_MASTER_SECRET: ::flatbuffers::VOffsetT = 24;
+  pub const VT_PREVIOUS_UNTIL_MS: ::flatbuffers::VOffsetT = 26;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -319,7 +354,10 @@ impl<'a> App<'a> {
     args: &'args AppArgs<'args>
   ) -> ::flatbuffers::WIPOffset<App<'bldr>> {
     let mut builder = AppBuilder::new(_fbb);
+    builder.add_previous_until_ms(args.previous_until_ms);
     builder.add_created_ms(args.created_ms);
+    if let Some(x) = args.previous_master_secret { builder.add_previous_master_secret(x); }
+    if let Some(x) = args.previous_app_secret { builder.add_previous_app_secret(x); }
     if let Some(x) = args.name { builder.add_name(x); }
     if let Some(x) = args.master_secret { builder.add_master_secret(x); }
     if let Some(x) = args.app_secret { builder.add_app_secret(x); }
@@ -395,6 +433,27 @@ impl<'a> App<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<bool>(App::VT_SIGN_REQUIRED, Some(false)).unwrap()}
   }
+  #[inline]
+  pub fn previous_app_secret(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(App::VT_PREVIOUS_APP_SECRET, None)}
+  }
+  #[inline]
+  pub fn previous_master_secret(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(App::VT_PREVIOUS_MASTER_SECRET, None)}
+  }
+  #[inline]
+  pub fn previous_until_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(App::VT_PREVIOUS_UNTIL_MS, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for App<'_> {
@@ -412,6 +471,9 @@ impl ::flatbuffers::Verifiable for App<'_> {
      .visit_field::<u64>("created_ms", Self::VT_CREATED_MS, false)?
      .visit_field::<bool>("disabled", Self::VT_DISABLED, false)?
      .visit_field::<bool>("sign_required", Self::VT_SIGN_REQUIRED, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("previous_app_secret", Self::VT_PREVIOUS_APP_SECRET, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("previous_master_secret", Self::VT_PREVIOUS_MASTER_SECRET, false)?
+     .visit_field::<u64>("previous_until_ms", Self::VT_PREVIOUS_UNTIL_MS, false)?
      .finish();
     Ok(())
   }
@@ -426,6 +488,9 @@ pub struct AppArgs<'a> {
     pub created_ms: u64,
     pub disabled: bool,
     pub sign_required: bool,
+    pub previous_app_secret: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub previous_master_secret: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub previous_until_ms: u64,
 }
 impl<'a> Default for AppArgs<'a> {
   #[inline]
@@ -440,6 +505,9 @@ impl<'a> Default for AppArgs<'a> {
       created_ms: 0,
       disabled: false,
       sign_required: false,
+      previous_app_secret: None,
+      previous_master_secret: None,
+      previous_until_ms: 0,
     }
   }
 }
@@ -486,6 +554,18 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> AppBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<bool>(App::VT_SIGN_REQUIRED, sign_required, false);
   }
   #[inline]
+  pub fn add_previous_app_secret(&mut self, previous_app_secret: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_PREVIOUS_APP_SECRET, previous_app_secret);
+  }
+  #[inline]
+  pub fn add_previous_master_secret(&mut self, previous_master_secret: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_PREVIOUS_MASTER_SECRET, previous_master_secret);
+  }
+  #[inline]
+  pub fn add_previous_until_ms(&mut self, previous_until_ms: u64) {
+    self.fbb_.push_slot::<u64>(App::VT_PREVIOUS_UNTIL_MS, previous_until_ms, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> AppBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     AppBuilder {
@@ -517,6 +597,9 @@ impl ::core::fmt::Debug for App<'_> {
       ds.field("created_ms", &self.created_ms());
       ds.field("disabled", &self.disabled());
       ds.field("sign_required", &self.sign_required());
+      ds.field("previous_app_secret", &self.previous_app_secret());
+      ds.field("previous_master_secret", &self.previous_master_secret());
+      ds.field("previous_until_ms", &self.previous_until_ms());
       ds.finish()
   }
 }
@@ -1261,7 +1344,6 @@ impl<'a> ::flatbuffers::Follow<'a> for FirstAnswer<'a> {
 impl<'a> FirstAnswer<'a> {
   pub const VT_TASK_ID: ::flatbuffers::VOffsetT = 4;
   pub const VT_ACCEPTED_MS: ::flatbuffers::VOffsetT = 6;
-  pub const VT_TARGETS: ::flatbuffers::VOffsetT = 8;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1274,7 +1356,6 @@ impl<'a> FirstAnswer<'a> {
   ) -> ::flatbuffers::WIPOffset<FirstAnswer<'bldr>> {
     let mut builder = FirstAnswerBuilder::new(_fbb);
     builder.add_accepted_ms(args.accepted_ms);
-    if let Some(x) = args.targets { builder.add_targets(x); }
     if let Some(x) = args.task_id { builder.add_task_id(x); }
     builder.finish()
   }
@@ -1294,13 +1375,6 @@ impl<'a> FirstAnswer<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u64>(FirstAnswer::VT_ACCEPTED_MS, Some(0)).unwrap()}
   }
-  #[inline]
-  pub fn targets(&self) -> ::flatbuffers::Vector<'a, FirstTarget> {
-    // Safety:
-    // Created from valid Table for this object
-    // which contains a valid value in this slot
-    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, FirstTarget>>>(FirstAnswer::VT_TARGETS, None).unwrap()}
-  }
 }
 
 impl ::flatbuffers::Verifiable for FirstAnswer<'_> {
@@ -1311,7 +1385,6 @@ impl ::flatbuffers::Verifiable for FirstAnswer<'_> {
     v.visit_table(pos)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("task_id", Self::VT_TASK_ID, true)?
      .visit_field::<u64>("accepted_ms", Self::VT_ACCEPTED_MS, false)?
-     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, FirstTarget>>>("targets", Self::VT_TARGETS, true)?
      .finish();
     Ok(())
   }
@@ -1319,7 +1392,6 @@ impl ::flatbuffers::Verifiable for FirstAnswer<'_> {
 pub struct FirstAnswerArgs<'a> {
     pub task_id: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub accepted_ms: u64,
-    pub targets: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, FirstTarget>>>,
 }
 impl<'a> Default for FirstAnswerArgs<'a> {
   #[inline]
@@ -1327,7 +1399,6 @@ impl<'a> Default for FirstAnswerArgs<'a> {
     FirstAnswerArgs {
       task_id: None, // required field
       accepted_ms: 0,
-      targets: None, // required field
     }
   }
 }
@@ -1346,10 +1417,6 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> FirstAnswerBuilder<'a, 'b, A>
     self.fbb_.push_slot::<u64>(FirstAnswer::VT_ACCEPTED_MS, accepted_ms, 0);
   }
   #[inline]
-  pub fn add_targets(&mut self, targets: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , FirstTarget>>) {
-    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(FirstAnswer::VT_TARGETS, targets);
-  }
-  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> FirstAnswerBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     FirstAnswerBuilder {
@@ -1361,7 +1428,6 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> FirstAnswerBuilder<'a, 'b, A>
   pub fn finish(self) -> ::flatbuffers::WIPOffset<FirstAnswer<'a>> {
     let o = self.fbb_.end_table(self.start_);
     self.fbb_.required(o, FirstAnswer::VT_TASK_ID,"task_id");
-    self.fbb_.required(o, FirstAnswer::VT_TARGETS,"targets");
     ::flatbuffers::WIPOffset::new(o.value())
   }
 }
@@ -1371,7 +1437,302 @@ impl ::core::fmt::Debug for FirstAnswer<'_> {
     let mut ds = f.debug_struct("FirstAnswer");
       ds.field("task_id", &self.task_id());
       ds.field("accepted_ms", &self.accepted_ms());
+      ds.finish()
+  }
+}
+pub enum TaskOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Task<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Task<'a> {
+  type Inner = Task<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Task<'a> {
+  pub const VT_REQUEST_ID: ::flatbuffers::VOffsetT = 4;
+  pub const VT_ACCEPTED_MS: ::flatbuffers::VOffsetT = 6;
+  pub const VT_EXPIRES_MS: ::flatbuffers::VOffsetT = 8;
+  pub const VT_KEPT: ::flatbuffers::VOffsetT = 10;
+  pub const VT_TARGETS: ::flatbuffers::VOffsetT = 12;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Task { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args TaskArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Task<'bldr>> {
+    let mut builder = TaskBuilder::new(_fbb);
+    builder.add_expires_ms(args.expires_ms);
+    builder.add_accepted_ms(args.accepted_ms);
+    if let Some(x) = args.targets { builder.add_targets(x); }
+    if let Some(x) = args.request_id { builder.add_request_id(x); }
+    builder.add_kept(args.kept);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn request_id(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Task::VT_REQUEST_ID, None).unwrap()}
+  }
+  #[inline]
+  pub fn accepted_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Task::VT_ACCEPTED_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn expires_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Task::VT_EXPIRES_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn kept(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Task::VT_KEPT, Some(false)).unwrap()}
+  }
+  #[inline]
+  pub fn targets(&self) -> ::flatbuffers::Vector<'a, TaskTarget> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, TaskTarget>>>(Task::VT_TARGETS, None).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Task<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("request_id", Self::VT_REQUEST_ID, true)?
+     .visit_field::<u64>("accepted_ms", Self::VT_ACCEPTED_MS, false)?
+     .visit_field::<u64>("expires_ms", Self::VT_EXPIRES_MS, false)?
+     .visit_field::<bool>("kept", Self::VT_KEPT, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, TaskTarget>>>("targets", Self::VT_TARGETS, true)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct TaskArgs<'a> {
+    pub request_id: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub accepted_ms: u64,
+    pub expires_ms: u64,
+    pub kept: bool,
+    pub targets: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, TaskTarget>>>,
+}
+impl<'a> Default for TaskArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    TaskArgs {
+      request_id: None, // required field
+      accepted_ms: 0,
+      expires_ms: 0,
+      kept: false,
+      targets: None, // required field
+    }
+  }
+}
+
+pub struct TaskBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> TaskBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_request_id(&mut self, request_id: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Task::VT_REQUEST_ID, request_id);
+  }
+  #[inline]
+  pub fn add_accepted_ms(&mut self, accepted_ms: u64) {
+    self.fbb_.push_slot::<u64>(Task::VT_ACCEPTED_MS, accepted_ms, 0);
+  }
+  #[inline]
+  pub fn add_expires_ms(&mut self, expires_ms: u64) {
+    self.fbb_.push_slot::<u64>(Task::VT_EXPIRES_MS, expires_ms, 0);
+  }
+  #[inline]
+  pub fn add_kept(&mut self, kept: bool) {
+    self.fbb_.push_slot::<bool>(Task::VT_KEPT, kept, false);
+  }
+  #[inline]
+  pub fn add_targets(&mut self, targets: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , TaskTarget>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Task::VT_TARGETS, targets);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> TaskBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    TaskBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Task<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Task::VT_REQUEST_ID,"request_id");
+    self.fbb_.required(o, Task::VT_TARGETS,"targets");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Task<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Task");
+      ds.field("request_id", &self.request_id());
+      ds.field("accepted_ms", &self.accepted_ms());
+      ds.field("expires_ms", &self.expires_ms());
+      ds.field("kept", &self.kept());
       ds.field("targets", &self.targets());
+      ds.finish()
+  }
+}
+pub enum OutcomeOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Outcome<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Outcome<'a> {
+  type Inner = Outcome<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Outcome<'a> {
+  pub const VT_FATE: ::flatbuffers::VOffsetT = 4;
+  pub const VT_SENT_MS: ::flatbuffers::VOffsetT = 6;
+  pub const VT_FINAL_MS: ::flatbuffers::VOffsetT = 8;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Outcome { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args OutcomeArgs
+  ) -> ::flatbuffers::WIPOffset<Outcome<'bldr>> {
+    let mut builder = OutcomeBuilder::new(_fbb);
+    builder.add_final_ms(args.final_ms);
+    builder.add_sent_ms(args.sent_ms);
+    builder.add_fate(args.fate);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn fate(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Outcome::VT_FATE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn sent_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Outcome::VT_SENT_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn final_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Outcome::VT_FINAL_MS, Some(0)).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Outcome<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<u8>("fate", Self::VT_FATE, false)?
+     .visit_field::<u64>("sent_ms", Self::VT_SENT_MS, false)?
+     .visit_field::<u64>("final_ms", Self::VT_FINAL_MS, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct OutcomeArgs {
+    pub fate: u8,
+    pub sent_ms: u64,
+    pub final_ms: u64,
+}
+impl<'a> Default for OutcomeArgs {
+  #[inline]
+  fn default() -> Self {
+    OutcomeArgs {
+      fate: 0,
+      sent_ms: 0,
+      final_ms: 0,
+    }
+  }
+}
+
+pub struct OutcomeBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OutcomeBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_fate(&mut self, fate: u8) {
+    self.fbb_.push_slot::<u8>(Outcome::VT_FATE, fate, 0);
+  }
+  #[inline]
+  pub fn add_sent_ms(&mut self, sent_ms: u64) {
+    self.fbb_.push_slot::<u64>(Outcome::VT_SENT_MS, sent_ms, 0);
+  }
+  #[inline]
+  pub fn add_final_ms(&mut self, final_ms: u64) {
+    self.fbb_.push_slot::<u64>(Outcome::VT_FINAL_MS, final_ms, 0);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OutcomeBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    OutcomeBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Outcome<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Outcome<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Outcome");
+      ds.field("fate", &self.fate());
+      ds.field("sent_ms", &self.sent_ms());
+      ds.field("final_ms", &self.final_ms());
       ds.finish()
   }
 }

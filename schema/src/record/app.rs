@@ -35,12 +35,26 @@ pub struct App {
     pub disabled: bool,
     /// A device must prove that it knows `app_secret`.
     pub sign_required: bool,
+    /// The secrets of before the last rotation.
+    pub previous: Option<PreviousSecrets>,
+}
+
+/// Secrets that were rotated away and are honoured for a while.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PreviousSecrets {
+    /// Secret of the device side.
+    pub app_secret: String,
+    /// Secret of the third-party server.
+    pub master_secret: String,
+    /// Unix milliseconds; from then on they are refused.
+    pub until_ms: u64,
 }
 
 impl App {
     /// The value to store.
     pub fn encode(&self) -> Vec<u8> {
         APP.build(|builder| {
+            let previous = self.previous.as_ref();
             let args = fb::AppArgs {
                 number: self.number,
                 app_id: Some(builder.create_string(&self.app_id)),
@@ -51,6 +65,10 @@ impl App {
                 created_ms: self.created_ms,
                 disabled: self.disabled,
                 sign_required: self.sign_required,
+                previous_app_secret: previous.map(|old| builder.create_string(&old.app_secret)),
+                previous_master_secret: previous
+                    .map(|old| builder.create_string(&old.master_secret)),
+                previous_until_ms: previous.map_or(0, |old| old.until_ms),
             };
             fb::App::create(builder, &args)
         })
@@ -72,7 +90,23 @@ impl App {
             created_ms: app.created_ms(),
             disabled: app.disabled(),
             sign_required: app.sign_required(),
+            previous: app
+                .previous_app_secret()
+                .zip(app.previous_master_secret())
+                .map(|(app_secret, master_secret)| PreviousSecrets {
+                    app_secret: app_secret.to_owned(),
+                    master_secret: master_secret.to_owned(),
+                    until_ms: app.previous_until_ms(),
+                }),
         })
+    }
+}
+
+impl fmt::Debug for PreviousSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreviousSecrets")
+            .field("until_ms", &self.until_ms)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,6 +122,7 @@ impl fmt::Debug for App {
             .field("created_ms", &self.created_ms)
             .field("disabled", &self.disabled)
             .field("sign_required", &self.sign_required)
+            .field("previous", &self.previous)
             .finish()
     }
 }

@@ -3,9 +3,9 @@
 //! Owner: the tests of this crate. Always: bounds are tried from both sides.
 
 use schema::Problem;
-use schema::limits::{FIRST_ANSWER_TARGETS_MAX, MESSAGE_LEN_MAX, PUSH_LEN_MAX};
+use schema::limits::{MESSAGE_LEN_MAX, PUSH_LEN_MAX, TASK_TARGETS_MAX};
 use schema::push::{Content, Notification, PushMessage};
-use schema::record::{FirstAnswer, FirstTarget, Message, Number, Tally};
+use schema::record::{Message, Number, Tally, Task, TaskTarget};
 
 use crate::samples;
 
@@ -93,13 +93,14 @@ fn given_a_full_first_piece_when_encoded_should_leave_room_for_new_fields() {
 
 #[test]
 fn given_the_most_targets_when_encoded_should_decode() {
-    let target = FirstTarget {
+    let target = TaskTarget {
         cid: [9; 16],
+        message: u64::MAX,
         status: 1,
     };
-    let mut answer = samples::first_answer();
-    answer.targets = vec![target; FIRST_ANSWER_TARGETS_MAX];
-    assert_eq!(FirstAnswer::decode(&answer.encode()), Ok(answer));
+    let mut task = samples::task();
+    task.targets = vec![target; TASK_TARGETS_MAX];
+    assert_eq!(Task::decode(&task.encode()), Ok(task));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use schema::Problem;
 use schema::push::PushMessage;
 use schema::record::{
-    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, Message, Number, Tally,
+    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, Message, Number, Outcome, Tally, Task,
 };
 
 use crate::samples::{self, Codec};
@@ -37,6 +37,8 @@ fn read_as_everything(bytes: &[u8]) {
     read_calmly::<Binding>(bytes);
     read_calmly::<Message>(bytes);
     read_calmly::<FirstAnswer>(bytes);
+    read_calmly::<Task>(bytes);
+    read_calmly::<Outcome>(bytes);
     read_calmly::<Tally>(bytes);
     read_calmly::<Number>(bytes);
 }

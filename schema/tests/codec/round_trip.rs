@@ -85,6 +85,11 @@ proptest! {
     }
 
     #[test]
+    fn given_any_task_when_encoded_should_decode_equal(value in samples::tasks()) {
+        assert_round_trip("first answer", value);
+    }
+
+    #[test]
     fn given_any_numbers_when_encoded_should_decode_equal(n in any::<[u64; 6]>(), alias in ".{0,40}") {
         let [accepted, acked, expired, revoked, filtered, failed] = n;
         assert_round_trip("tally", Tally { accepted, acked, expired, revoked, filtered, failed });

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use schema::SchemaError;
 use schema::push::{Content, DisplayWindow, Notification, PushMessage};
 use schema::record::{
-    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, FirstTarget, Message, Number, Tally,
+    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, Message, Number, Outcome,
+    PreviousSecrets, Tally, Task, TaskTarget,
 };
 
 /// What `encode` and `decode` look like on every struct.
@@ -42,6 +43,8 @@ codec!(
     Binding,
     Message,
     FirstAnswer,
+    Task,
+    Outcome,
     Tally,
     Number
 );
@@ -59,6 +62,8 @@ macro_rules! for_every_sample {
         $check("binding", $crate::samples::binding() $(, $more)?);
         $check("message", $crate::samples::message() $(, $more)?);
         $check("first_answer", $crate::samples::first_answer() $(, $more)?);
+        $check("task", $crate::samples::task() $(, $more)?);
+        $check("outcome", $crate::samples::outcome() $(, $more)?);
         $check("tally", $crate::samples::tally() $(, $more)?);
         $check("number", $crate::samples::number() $(, $more)?);
     };
@@ -134,6 +139,11 @@ pub(crate) fn app() -> App {
         created_ms: 1_795_500_000_000,
         disabled: true,
         sign_required: true,
+        previous: Some(PreviousSecrets {
+            app_secret: "appsecret-before-00000001".into(),
+            master_secret: "mastersecret-before-00001".into(),
+            until_ms: 1_795_500_086_400,
+        }),
     }
 }
 
@@ -180,14 +190,32 @@ pub(crate) fn message() -> Message {
 }
 
 pub(crate) fn first_answer() -> FirstAnswer {
-    let target = |n: u8| FirstTarget {
-        cid: [n; 16],
-        status: n,
-    };
     FirstAnswer {
         task_id: "RASL_1124_b3f1".into(),
         accepted_ms: 1_795_500_000_000,
+    }
+}
+
+pub(crate) fn task() -> Task {
+    let target = |n: u8| TaskTarget {
+        cid: [n; 16],
+        message: u64::from(n) << 40,
+        status: n,
+    };
+    Task {
+        request_id: "0123456789abcdef".into(),
+        accepted_ms: 1_795_500_000_000,
+        expires_ms: 1_795_507_200_000,
+        kept: true,
         targets: (1..=3).map(target).collect(),
+    }
+}
+
+pub(crate) fn outcome() -> Outcome {
+    Outcome {
+        fate: 1,
+        sent_ms: 1_795_500_000_004,
+        final_ms: 1_795_500_000_005,
     }
 }
 
@@ -265,11 +293,15 @@ prop_compose! {
         created_ms in any::<u64>(),
         disabled in any::<bool>(),
         sign_required in any::<bool>(),
+        previous in of((text(), text(), any::<u64>())),
     ) -> App {
+        let previous = previous.map(|(app_secret, master_secret, until_ms)| PreviousSecrets {
+            app_secret, master_secret, until_ms,
+        });
         let (app_id, app_key, app_secret, master_secret, name) = texts;
         App {
             number, app_id, app_key, app_secret, master_secret, name, created_ms, disabled,
-            sign_required,
+            sign_required, previous,
         }
     }
 }
@@ -305,9 +337,21 @@ prop_compose! {
     pub(crate) fn first_answers()(
         task_id in text(),
         accepted_ms in any::<u64>(),
-        targets in vec((any::<[u8; 16]>(), any::<u8>()), 0..50),
     ) -> FirstAnswer {
-        let target = |(cid, status)| FirstTarget { cid, status };
-        FirstAnswer { task_id, accepted_ms, targets: targets.into_iter().map(target).collect() }
+        FirstAnswer { task_id, accepted_ms }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn tasks()(
+        request_id in text(),
+        accepted_ms in any::<u64>(),
+        expires_ms in any::<u64>(),
+        kept in any::<bool>(),
+        targets in vec((any::<[u8; 16]>(), any::<u64>(), any::<u8>()), 0..50),
+    ) -> Task {
+        let target = |(cid, message, status)| TaskTarget { cid, message, status };
+        let targets = targets.into_iter().map(target).collect();
+        Task { request_id, accepted_ms, expires_ms, kept, targets }
     }
 }

@@ -38,22 +38,56 @@ impl Apps {
         self.0.insert(app.app_id.clone(), app);
     }
 
+    /// An app was deleted.
+    pub fn remove(&mut self, app_id: &str) {
+        self.0.remove(app_id);
+    }
+
+    /// Whether an app of this number exists.
+    pub fn has_number(&self, number: AppNo) -> bool {
+        self.0.values().any(|app| app.number == number.0)
+    }
+
     /// The number of an app.
     pub fn number(&self, app_id: &str) -> Option<AppNo> {
         self.0.get(app_id).map(|app| AppNo(app.number))
     }
 
     /// The app that a hello names, if the device may use it.
-    pub fn admit(&self, hello: &Hello) -> Result<AppNo, AppRefusal> {
+    pub fn admit(&self, hello: &Hello, wall_ms: u64) -> Result<AppNo, AppRefusal> {
         let app = self.0.get(&hello.app_id).ok_or(AppRefusal::Unknown)?;
         if app.disabled {
             return Err(AppRefusal::Disabled);
         }
-        if app.sign_required && hello.sign != Some(sign(hello, &app.app_secret)) {
+        if app.sign_required && !is_signed(hello, app, wall_ms) {
             return Err(AppRefusal::SignRequired);
         }
         Ok(AppNo(app.number))
     }
+}
+
+/// Whether the sign was made with the secret of the app, or with the one before while it is
+/// honoured.
+fn is_signed(hello: &Hello, app: &App, wall_ms: u64) -> bool {
+    let Some(given) = hello.sign else {
+        return false;
+    };
+    let previous = app
+        .previous
+        .as_ref()
+        .filter(|previous| wall_ms < previous.until_ms);
+    let secrets = [
+        Some(&app.app_secret),
+        previous.map(|previous| &previous.app_secret),
+    ];
+    secrets.into_iter().flatten().any(|secret| {
+        let right = sign(hello, secret);
+        right
+            .iter()
+            .zip(given)
+            .fold(0, |differ, (a, b)| differ | (a ^ b))
+            == 0
+    })
 }
 
 /// What an app that demands a sign expects in a hello (docs/protocol.md, Hello).

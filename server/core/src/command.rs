@@ -7,6 +7,7 @@ use bytes::Bytes;
 use protocol::ClientId;
 use schema::record::App;
 
+use crate::history::{DeviceHistory, LiveSession, TaskHistory};
 use crate::ids::AppNo;
 
 /// One request to one shard.
@@ -83,6 +84,31 @@ pub enum Command {
     },
     /// Create an app; `number` is given by the store and comes back in the answer. Goes to any shard.
     CreateApp(App),
+    /// Replace an app that exists. Goes to any shard.
+    ChangeApp(App),
+    /// Delete an app with its devices; their sessions end. Goes to any shard.
+    DeleteApp(App),
+    /// The live session of a CID, if it has one. Goes to the CID's owner.
+    LiveSession {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+    },
+    /// What the rows say of a device. Goes to the CID's owner.
+    DeviceHistory {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+    },
+    /// What the rows say of a task. Goes to any shard.
+    TaskHistory {
+        /// The app that asks.
+        app: AppNo,
+        /// The task.
+        task_id: Box<str>,
+    },
 }
 
 /// What a push carries to its targets.
@@ -163,6 +189,12 @@ pub enum Answer {
     Done,
     /// The app is durable; its number is set.
     AppCreated(App),
+    /// The live session of a CID, if it has one.
+    LiveSession(Option<Box<LiveSession>>),
+    /// What the rows say of a device.
+    DeviceHistory(Box<DeviceHistory>),
+    /// What the rows say of a task; `None` if no task of the last days has this name.
+    TaskHistory(Option<Box<TaskHistory>>),
     /// A CID is unknown or of another app; nothing was changed.
     TargetInvalid,
     /// A queue on the way was full, or the store is behind; nothing was accepted.

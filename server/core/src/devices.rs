@@ -127,6 +127,17 @@ impl Devices {
         self.by_cid.get_mut(&cid)
     }
 
+    /// Takes out the devices that `gone` names, in order of their CIDs.
+    pub fn remove_all(&mut self, gone: impl Fn(&Device) -> bool) -> Vec<ClientId> {
+        let of = |(cid, device): (&ClientId, &Device)| gone(device).then_some(*cid);
+        let mut cids: Vec<ClientId> = self.by_cid.iter().filter_map(of).collect();
+        cids.sort_unstable();
+        for cid in &cids {
+            self.by_cid.remove(cid);
+        }
+        cids
+    }
+
     /// Notes that the cursor of a device has to be written down.
     pub fn touch(&mut self, cid: ClientId) {
         if let Some(device) = self.by_cid.get_mut(&cid)

@@ -33,6 +33,8 @@ pub enum Effect {
     Read(Read),
     /// Answer a third party.
     Answer(Ticket, Answer),
-    /// Tell the ingress of an app (only shard 0 does).
+    /// Tell the ingress of an app that was created or changed (only shard 0 does).
     App(App),
+    /// Tell the ingress of an app that was deleted (only shard 0 does).
+    AppGone(App),
 }

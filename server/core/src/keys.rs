@@ -11,6 +11,8 @@
 //! | `App` | A | `App` |
 //! | `Msg` day | S C M piece | `Message`, then bare bytes |
 //! | `Dedup` day | A request-id | `FirstAnswer` |
+//! | `Task` day | A task-id | `Task` |
+//! | `Outcome` day | S C M | `Outcome` |
 //! | `Stat` | day u32 | `Tally` |
 //! | `Meta` | name | `Number` |
 
@@ -32,6 +34,12 @@ pub mod meta {
     pub const LAST_APP: &[u8] = b"last_app";
     /// Counts alias bindings, so that "oldest" does not hang on the clock.
     pub const BINDING_ORDER: &[u8] = b"binding_order";
+
+    /// The highest message id given when a day was dropped: what was left up to there counts as
+    /// expired.
+    pub fn day_closed(day: super::Day) -> Vec<u8> {
+        format!("day_closed.{}", day.0).into_bytes()
+    }
 }
 
 /// The format that this code writes.
@@ -116,6 +124,24 @@ pub fn request(app: AppNo, request_id: &str) -> Vec<u8> {
     let mut key = app.0.to_be_bytes().to_vec();
     key.extend_from_slice(request_id.as_bytes());
     key
+}
+
+/// Key in `Task`.
+pub fn task(app: AppNo, task_id: &str) -> Vec<u8> {
+    request(app, task_id)
+}
+
+/// Key in `Outcome`; its keyspace is the day on which the id was made.
+pub fn outcome(cid: ClientId, id: MessageId) -> Vec<u8> {
+    let mut key = client(cid);
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+/// The message id in a key made by [`outcome`].
+pub fn outcome_of(key: &[u8]) -> Option<MessageId> {
+    let id = key.get(18..26)?.try_into().ok()?;
+    Some(MessageId(u64::from_be_bytes(id)))
 }
 
 /// Key in `Stat`.

@@ -65,9 +65,22 @@ pub const PIECE_LEN_MAX: usize = 2048;
 /// Pieces of one body: `protocol`'s longest body needs 64.
 pub const PIECES_MAX: usize = 128;
 
+/// Finals that may be unwritten before they are flushed without waiting for the tick.
+pub const FINALS_LEN_MAX: usize = 1024;
+
+/// Days that tasks and the outcomes of their messages are kept after the day they were made, so
+/// that an operator can still be told why something did not arrive last week.
+pub const HISTORY_DAYS: u32 = 7;
+
+/// Entries of one answer about a device: messages that wait, and outcomes. More are counted only.
+pub const HISTORY_LEN_MAX: usize = 50;
+
 /// Time after the end of an expiry day before its rows are dropped, in ms: cursors that are
 /// flushed late still find their day.
 pub const DAY_GRACE_MS: u64 = 10 * 60 * 1000;
+
+/// Devices of a deleted app whose rows are deleted in one tick: a few ms of the committer.
+pub const FORGET_PER_TICK: usize = 256;
 
 /// Sessions told to go away in one tick of a drain, so that reconnects spread.
 pub const GO_AWAY_PER_TICK: usize = 512;

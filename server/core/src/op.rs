@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use protocol::{ClientId, InstallId, MessageId};
-use schema::record::{App, Device, Tally};
+use schema::record::{App, Device};
 
 use crate::clock::Day;
 use crate::command::{Push, Reach, TargetStatus};
 use crate::ids::{AppNo, SessionId, ShardNo, Ticket};
+use crate::outbox::Final;
 
 /// Who waits for an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +52,8 @@ pub enum Op {
     Cursors {
         /// One entry per device.
         moves: Vec<CursorMove>,
-        /// What became final, by expiry day.
-        finals: Vec<(Day, Tally)>,
+        /// What became final.
+        finals: Vec<MessageEnd>,
     },
     /// Bind CIDs to aliases, all or none.
     BindAliases {
@@ -94,6 +95,25 @@ pub enum Op {
         /// The row, its number not yet set.
         app: App,
     },
+    /// Replace an app that exists.
+    ChangeApp {
+        /// Who waits.
+        ticket: Ticket,
+        /// The row.
+        app: App,
+    },
+    /// Delete an app. Its devices are forgotten by their owners afterwards.
+    DeleteApp {
+        /// Who waits.
+        ticket: Ticket,
+        /// The row.
+        app: App,
+    },
+    /// Delete devices with everything that names them. Messages go with their day.
+    ForgetDevices {
+        /// Which; those that do not exist are passed over.
+        cids: Vec<ClientId>,
+    },
     /// The store was opened: check the format, raise the boot epoch.
     Boot,
     /// Drop days that ended before this day.
@@ -104,19 +124,32 @@ impl Op {
     /// Bytes of bodies it holds while it waits, for the bound on them.
     pub fn weight(&self) -> usize {
         match self {
-            Op::Accept { push, targets, .. } => push.body.len() + targets.len() * 24,
+            // The body is stored once for each target.
+            Op::Accept { push, targets, .. } => (push.body.len() + 64) * targets.len().max(1),
             Op::BindAliases { bindings, .. } | Op::UnbindAliases { bindings, .. } => {
                 bindings.len() * 64
             }
-            Op::Cursors { moves, .. } => moves.len() * 40,
+            Op::ForgetDevices { cids } => cids.len() * 64,
+            Op::Cursors { moves, finals } => moves.len() * 40 + finals.len() * 64,
             _ => 256,
         }
     }
 
     /// Whether somebody is promised that it lasts. Only ops that may be lost are not synced.
     pub fn must_last(&self) -> bool {
-        !matches!(self, Op::Cursors { .. })
+        !matches!(self, Op::Cursors { .. } | Op::ForgetDevices { .. })
     }
+}
+
+/// How one message ended, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageEnd {
+    /// Its device.
+    pub cid: ClientId,
+    /// How it ended.
+    pub end: Final,
+    /// When, in ms of Unix time.
+    pub final_ms: u64,
 }
 
 /// How far one device has got.
@@ -174,6 +207,8 @@ pub enum Committed {
     },
     /// To every shard: an app was created or changed.
     App(App),
+    /// To every shard: an app was deleted.
+    AppGone(App),
     /// To the submitter, once for each of its ops, in the order submitted.
     Done(Done),
 }
@@ -213,6 +248,13 @@ pub enum Done {
         /// The row with its number.
         app: App,
     },
+    /// `Op::ChangeApp`, `Op::DeleteApp`.
+    AppChanged {
+        /// Who waits.
+        ticket: Ticket,
+    },
+    /// `Op::ForgetDevices`.
+    Forgotten,
     /// `Op::Boot`.
     Booted {
         /// The new boot epoch.
@@ -247,12 +289,16 @@ impl Op {
                 ticket: Some(ticket),
                 ..
             } => Failed::Origin(Origin::Ticket(*ticket)),
+            Op::ChangeApp { ticket, .. } | Op::DeleteApp { ticket, .. } => {
+                Failed::Origin(Origin::Ticket(*ticket))
+            }
             Op::Register { session, .. } => Failed::Registration(*session),
             Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Failed::Origin(*origin),
             Op::Cursors { .. }
             | Op::CreateApp { ticket: None, .. }
+            | Op::ForgetDevices { .. }
             | Op::Boot
             | Op::DropDays(_) => Failed::Nobody,
         })

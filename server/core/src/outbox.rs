@@ -6,10 +6,9 @@
 //! agree after any crash.
 //! Memory: at most a window and a queue of bodies (`limits`), nothing while idle.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use protocol::MessageId;
-use schema::record::Tally;
 
 use crate::clock::Day;
 use crate::limits::{
@@ -30,11 +29,22 @@ enum Feed {
     Reading { more: bool },
 }
 
+/// How a message ended for its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Unacked,
-    Acked,
-    Expired,
+pub enum Fate {
+    /// The device acknowledged it.
+    Acked = 1,
+    /// Its time was over before that.
+    Expired = 2,
+}
+
+impl Fate {
+    /// The fate of a stored number.
+    pub fn from_number(number: u8) -> Option<Fate> {
+        [Fate::Acked, Fate::Expired]
+            .into_iter()
+            .find(|fate| *fate as u8 == number)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +53,9 @@ struct InFlight {
     day: Day,
     len: u32,
     kept: bool,
-    fate: Fate,
+    sent_ms: u64,
+    /// `None` while it waits for its acknowledgement.
+    fate: Option<Fate>,
 }
 
 /// The device acknowledged an id above everything it was sent.
@@ -55,8 +67,21 @@ pub struct BadAck {
     pub sent: MessageId,
 }
 
+/// One message that became final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Final {
+    /// Which.
+    pub id: MessageId,
+    /// The day on which it would have expired; its stage is counted there.
+    pub day: Day,
+    /// How it ended.
+    pub fate: Fate,
+    /// When it was last sent in this session, in ms of Unix time; 0 if it was not.
+    pub sent_ms: u64,
+}
+
 /// What became final when the cursor moved.
-pub type Finals = BTreeMap<Day, Tally>;
+pub type Finals = Vec<Final>;
 
 /// See the module page.
 #[derive(Debug)]
@@ -74,6 +99,9 @@ pub struct Outbox {
     /// Messages without a row that wait until the backlog before them is read.
     unstored: VecDeque<StoredMessage>,
     feed: Feed,
+    /// When the last page was asked for, and the last id that it brought.
+    page_asked_ms: u64,
+    paged: MessageId,
 }
 
 impl Outbox {
@@ -90,6 +118,8 @@ impl Outbox {
             queue_bytes: 0,
             unstored: VecDeque::new(),
             feed: if caught_up { Feed::Live } else { Feed::Behind },
+            page_asked_ms: 0,
+            paged: cursor,
         }
     }
 
@@ -108,6 +138,22 @@ impl Outbox {
         (self.feed == Feed::Live).then_some(self.fed)
     }
 
+    /// The pushes under way: id, and when each was sent in ms of Unix time.
+    pub fn under_way(&self) -> impl Iterator<Item = (MessageId, u64)> {
+        let waiting = self.window.iter().filter(|entry| entry.fate.is_none());
+        waiting.map(|entry| (entry.id, entry.sent_ms))
+    }
+
+    /// Messages in memory behind the window.
+    pub fn queue_len(&self) -> usize {
+        self.queue.len() + self.unstored.len()
+    }
+
+    /// Whether messages wait in the store that memory does not hold.
+    pub fn is_behind(&self) -> bool {
+        self.feed != Feed::Live
+    }
+
     /// Pushes sent and not acknowledged.
     pub fn unacked_len(&self) -> u16 {
         self.unacked_len
@@ -120,19 +166,19 @@ impl Outbox {
             // A page that was read after the commit brought it already; one without a row comes
             // too late to be in order.
             if !message.kept {
-                count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+                finals.push(expired(&message));
             }
             return;
         }
         match self.feed {
             Feed::Live if self.has_queue_room(&message) => self.enqueue(message),
             Feed::Live if message.kept => self.feed = Feed::Behind,
-            Feed::Live => count(finals, Day::of_ms(message.expires_ms), Fate::Expired),
+            Feed::Live => finals.push(expired(&message)),
             Feed::Behind | Feed::Reading { .. } if !message.kept => {
                 if self.unstored.len() < UNSTORED_LEN_MAX {
                     self.unstored.push_back(message);
                 } else {
-                    count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+                    finals.push(expired(&message));
                 }
             }
             Feed::Behind => {}
@@ -163,9 +209,10 @@ impl Outbox {
         (self.feed == Feed::Behind && self.queue.is_empty()).then_some(self.fed)
     }
 
-    /// The page was asked for.
-    pub fn page_asked(&mut self) {
+    /// The page was asked for at this time, in ms of Unix time.
+    pub fn page_asked(&mut self, now_ms: u64) {
         debug_assert_eq!(self.feed, Feed::Behind);
+        self.page_asked_ms = now_ms;
         self.feed = Feed::Reading { more: false };
     }
 
@@ -174,6 +221,7 @@ impl Outbox {
         let Feed::Reading { more } = self.feed else {
             return;
         };
+        self.paged = page.messages.last().map_or(self.fed, |last| last.id);
         for message in page.messages {
             while self
                 .unstored
@@ -195,6 +243,16 @@ impl Outbox {
         }
     }
 
+    /// The time by which the expiry of a message is judged. A page brings no body for what had
+    /// expired when it was asked for, and the clock may have been set back since.
+    fn expiry_ms(&self, id: MessageId, wall_ms: u64) -> u64 {
+        if id <= self.paged {
+            wall_ms.max(self.page_asked_ms)
+        } else {
+            wall_ms
+        }
+    }
+
     /// The next push to send, if the window has room for one. Call until it gives none.
     pub fn next_push(&mut self, wall_ms: u64, finals: &mut Finals) -> Option<StoredMessage> {
         loop {
@@ -205,13 +263,13 @@ impl Outbox {
             let day = Day::of_ms(next.expires_ms);
             let len = next.body.len();
             let fate = if next.id <= self.resume {
-                Fate::Acked
-            } else if next.kept && next.expires_ms <= wall_ms {
-                Fate::Expired
+                Some(Fate::Acked)
+            } else if next.kept && next.expires_ms <= self.expiry_ms(next.id, wall_ms) {
+                Some(Fate::Expired)
             } else if self.unacked_len < WINDOW_LEN_MAX
                 && (self.unacked_len == 0 || self.unacked_bytes + len <= WINDOW_BYTES_MAX)
             {
-                Fate::Unacked
+                None
             } else {
                 return None;
             };
@@ -222,9 +280,10 @@ impl Outbox {
                 day,
                 len: len as u32,
                 kept: message.kept,
+                sent_ms: if fate.is_none() { wall_ms } else { 0 },
                 fate,
             });
-            if fate == Fate::Unacked {
+            if fate.is_none() {
                 self.unacked_len += 1;
                 self.unacked_bytes += len;
                 return Some(message);
@@ -245,8 +304,8 @@ impl Outbox {
                 continue;
             };
             let entry = &mut self.window[at];
-            if entry.fate == Fate::Unacked {
-                entry.fate = Fate::Acked;
+            if entry.fate.is_none() {
+                entry.fate = Some(Fate::Acked);
                 self.unacked_len -= 1;
                 self.unacked_bytes -= entry.len as usize;
             }
@@ -257,10 +316,8 @@ impl Outbox {
 
     fn advance(&mut self, finals: &mut Finals) {
         while let Some(first) = self.window.front() {
-            if first.fate == Fate::Unacked {
-                break;
-            }
-            count(finals, first.day, first.fate);
+            let Some(fate) = first.fate else { break };
+            finals.push(first.end(fate));
             self.cursor = first.id;
             self.window.pop_front();
         }
@@ -276,28 +333,35 @@ impl Outbox {
     pub fn close(self, finals: &mut Finals) {
         for entry in self.window {
             if !entry.kept {
-                let fate = if entry.fate == Fate::Acked {
-                    Fate::Acked
-                } else {
-                    Fate::Expired
-                };
-                count(finals, entry.day, fate);
+                finals.push(entry.end(entry.fate.unwrap_or(Fate::Expired)));
             }
         }
         for message in self.queue.into_iter().chain(self.unstored) {
             if !message.kept {
-                count(finals, Day::of_ms(message.expires_ms), Fate::Expired);
+                finals.push(expired(&message));
             }
         }
     }
 }
 
-fn count(finals: &mut Finals, day: Day, fate: Fate) {
-    let tally = finals.entry(day).or_default();
-    match fate {
-        Fate::Unacked => {}
-        Fate::Acked => tally.acked += 1,
-        Fate::Expired => tally.expired += 1,
+impl InFlight {
+    fn end(&self, fate: Fate) -> Final {
+        Final {
+            id: self.id,
+            day: self.day,
+            fate,
+            sent_ms: self.sent_ms,
+        }
+    }
+}
+
+/// The end of a message that was never sent in this session.
+pub fn expired(message: &StoredMessage) -> Final {
+    Final {
+        id: message.id,
+        day: Day::of_ms(message.expires_ms),
+        fate: Fate::Expired,
+        sent_ms: 0,
     }
 }
 

@@ -7,6 +7,7 @@ use protocol::{ClientId, MessageId};
 use schema::record::{AliasOfClient, Binding, MessageRef};
 
 use crate::clock::Day;
+use crate::history::{DeviceHistory, TaskHistory, device_history, task_history};
 use crate::ids::{AppNo, SessionId, Ticket};
 use crate::keys;
 use crate::limits::{PAGE_BYTES_MAX, PAGE_LEN_MAX};
@@ -47,6 +48,26 @@ pub enum Read {
         /// Empty for the default type.
         alias_type: Box<str>,
     },
+    /// Everything about a device.
+    Device {
+        /// Who waits.
+        ticket: Ticket,
+        /// The CID.
+        cid: ClientId,
+        /// The time, in ms of Unix time.
+        now_ms: u64,
+    },
+    /// Everything about a task.
+    Task {
+        /// Who waits.
+        ticket: Ticket,
+        /// Its app.
+        app: AppNo,
+        /// Its name.
+        task_id: Box<str>,
+        /// The time, in ms of Unix time.
+        now_ms: u64,
+    },
 }
 
 /// A run of stored messages of one CID.
@@ -82,6 +103,20 @@ pub enum ReadDone {
         /// The alias, if there is one.
         alias: Result<Option<Box<str>>, RowsError>,
     },
+    /// `Read::Device`.
+    Device {
+        /// Who waits.
+        ticket: Ticket,
+        /// The device, if it is registered.
+        history: Result<Option<Box<DeviceHistory>>, RowsError>,
+    },
+    /// `Read::Task`.
+    Task {
+        /// Who waits.
+        ticket: Ticket,
+        /// The task, if it is known.
+        history: Result<Option<Box<TaskHistory>>, RowsError>,
+    },
 }
 
 impl ReadDone {
@@ -91,6 +126,36 @@ impl ReadDone {
             ReadDone::Backlog { page, .. } => page.as_ref().err(),
             ReadDone::Cids { cids, .. } => cids.as_ref().err(),
             ReadDone::Alias { alias, .. } => alias.as_ref().err(),
+            ReadDone::Device { history, .. } => history.as_ref().err(),
+            ReadDone::Task { history, .. } => history.as_ref().err(),
+        }
+    }
+}
+
+impl Read {
+    /// What its asker hears when the store cannot even be looked at.
+    pub fn refused(self, error: RowsError) -> ReadDone {
+        match self {
+            Read::Backlog { session, .. } => ReadDone::Backlog {
+                session,
+                page: Err(error),
+            },
+            Read::CidsOfAlias { ticket, .. } => ReadDone::Cids {
+                ticket,
+                cids: Err(error),
+            },
+            Read::AliasOfCid { ticket, .. } => ReadDone::Alias {
+                ticket,
+                alias: Err(error),
+            },
+            Read::Device { ticket, .. } => ReadDone::Device {
+                ticket,
+                history: Err(error),
+            },
+            Read::Task { ticket, .. } => ReadDone::Task {
+                ticket,
+                history: Err(error),
+            },
         }
     }
 }
@@ -123,6 +188,23 @@ pub fn perform(read: Read, rows: &impl Rows) -> ReadDone {
         } => ReadDone::Alias {
             ticket,
             alias: alias_of_cid(rows, cid, &alias_type),
+        },
+        Read::Device {
+            ticket,
+            cid,
+            now_ms,
+        } => ReadDone::Device {
+            ticket,
+            history: device_history(rows, cid, now_ms).map(|found| found.map(Box::new)),
+        },
+        Read::Task {
+            ticket,
+            app,
+            task_id,
+            now_ms,
+        } => ReadDone::Task {
+            ticket,
+            history: task_history(rows, app, &task_id, now_ms).map(|found| found.map(Box::new)),
         },
     }
 }

@@ -32,6 +32,10 @@ pub enum Keyspace {
     Msg(Day),
     /// First answers given on this day; dropped whole.
     Dedup(Day),
+    /// Tasks accepted on this day; dropped whole.
+    Task(Day),
+    /// How messages made on this day ended; dropped whole.
+    Outcome(Day),
 }
 
 impl Keyspace {
@@ -56,6 +60,12 @@ pub enum RowsError {
     Read {
         /// Where.
         keyspace: Keyspace,
+        /// What the store said.
+        reason: String,
+    },
+    /// The store below refused to write. Whether anything of it is on disk is not known.
+    #[error("writing: {reason}")]
+    Write {
         /// What the store said.
         reason: String,
     },
@@ -101,6 +111,8 @@ pub struct WriteSet {
     pub messages_dropped_before: Option<Day>,
     /// After the commit: drop every request-id day before this one.
     pub requests_dropped_before: Option<Day>,
+    /// After the commit: drop every day of tasks and outcomes before this one.
+    pub history_dropped_before: Option<Day>,
 }
 
 impl WriteSet {
@@ -114,12 +126,27 @@ impl WriteSet {
         self.rows.insert((keyspace, key), None);
     }
 
+    /// Whether a keyspace goes whole after the commit.
+    pub fn drops(&self, keyspace: Keyspace) -> bool {
+        let (day, before) = match keyspace {
+            Keyspace::Msg(day) => (day, self.messages_dropped_before),
+            Keyspace::Dedup(day) => (day, self.requests_dropped_before),
+            Keyspace::Task(day) | Keyspace::Outcome(day) => (day, self.history_dropped_before),
+            _ => return false,
+        };
+        before.is_some_and(|before| day < before)
+    }
+
+    /// Whether any keyspace goes after the commit.
+    pub fn drops_any(&self) -> bool {
+        self.messages_dropped_before.is_some()
+            || self.requests_dropped_before.is_some()
+            || self.history_dropped_before.is_some()
+    }
+
     /// Whether nothing would be written.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-            && self.messages.is_empty()
-            && self.messages_dropped_before.is_none()
-            && self.requests_dropped_before.is_none()
+        self.rows.is_empty() && self.messages.is_empty() && !self.drops_any()
     }
 }
 
@@ -183,26 +210,19 @@ pub struct MemoryRows {
 
 impl MemoryRows {
     /// Commits a write set.
-    pub fn commit(&mut self, writes: WriteSet) {
-        for ((keyspace, key), value) in writes.rows {
+    pub fn commit(&mut self, mut writes: WriteSet) {
+        for ((keyspace, key), value) in std::mem::take(&mut writes.rows) {
             match value {
                 Some(value) => self.rows.insert((keyspace, key), Bytes::from(value)),
                 None => self.rows.remove(&(keyspace, key)),
             };
         }
-        for (day, key, value) in writes.messages {
+        for (day, key, value) in std::mem::take(&mut writes.messages) {
             self.rows
                 .insert((Keyspace::Msg(day), key), Bytes::from(value));
         }
-        self.rows.retain(|(keyspace, _), _| match keyspace {
-            Keyspace::Msg(day) => writes
-                .messages_dropped_before
-                .is_none_or(|before| *day >= before),
-            Keyspace::Dedup(day) => writes
-                .requests_dropped_before
-                .is_none_or(|before| *day >= before),
-            _ => true,
-        });
+        self.rows
+            .retain(|(keyspace, _), _| !writes.drops(*keyspace));
     }
 
     /// Every row, in order.

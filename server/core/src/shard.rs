@@ -27,12 +27,12 @@ use crate::counters::Counters;
 use crate::devices::{Device, Devices, Mix};
 use crate::effect::Effect;
 use crate::event::ShardEvent;
-use crate::ids::{Generation, SessionId, ShardNo, Ticket};
+use crate::ids::{AppNo, Generation, SessionId, ShardNo, Ticket};
 use crate::limits::{
-    COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, READS_IN_FLIGHT_MAX,
+    COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, DIRTY_LEN_MAX,
+    FINALS_LEN_MAX, READS_IN_FLIGHT_MAX,
 };
-use crate::op::{Committed, Done, Failed, Op, Origin};
-use crate::outbox::Finals;
+use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
 use crate::read::{Read, ReadDone};
 use crate::session::Session;
 use crate::wheel::Wheel;
@@ -95,7 +95,11 @@ pub struct Shard {
     reads: usize,
     /// Sessions that want a page and wait for room in the ring.
     page_line: VecDeque<SessionId>,
-    finals: Finals,
+    /// Devices of deleted apps whose rows are still to be deleted.
+    to_forget: Vec<ClientId>,
+    finals: Vec<MessageEnd>,
+    /// The time of the event under way.
+    now: Now,
     next_flush_ms: u64,
     today: Day,
     draining: Option<Draining>,
@@ -121,10 +125,14 @@ impl Shard {
             identity.me.0 < identity.shards,
             "a shard is one of the shards"
         );
+        let apps = Apps::new(apps);
+        let mut devices = devices;
+        // A crash may have come between the deletion of an app and that of its devices.
+        let to_forget = devices.remove_all(|device| !apps.has_number(device.app));
         Shard {
             identity,
             settings,
-            apps: Apps::new(apps),
+            apps,
             devices,
             sessions: HashMap::default(),
             wheel: Wheel::new(now.mono_ms),
@@ -134,7 +142,9 @@ impl Shard {
             commit_bytes: 0,
             reads: 0,
             page_line: VecDeque::new(),
-            finals: Finals::new(),
+            to_forget,
+            finals: Vec::new(),
+            now,
             next_flush_ms: now.mono_ms,
             today: Day(0),
             draining: None,
@@ -171,6 +181,7 @@ impl Shard {
 
     /// Takes one event; what is to be done about it is appended to `effects`.
     pub fn on_event(&mut self, now: Now, event: ShardEvent, effects: &mut Vec<Effect>) {
+        self.now = now;
         match event {
             ShardEvent::Opened(session) => self.on_opened(now, session, effects),
             ShardEvent::Adopted(session, hello) => self.on_adopted(now, session, *hello, effects),
@@ -179,14 +190,14 @@ impl Shard {
                 self.close(session, error.close_reason(), &error.to_string(), effects);
             }
             ShardEvent::Closed(session) => self.forget(session),
-            ShardEvent::Command(ticket, command) => self.on_command(ticket, command, effects),
+            ShardEvent::Command(ticket, command) => self.on_command(now, ticket, command, effects),
             ShardEvent::Committed(committed) => self.on_committed(now, committed, effects),
             ShardEvent::Read(done) => self.on_read(now, done, effects),
             ShardEvent::Tick => self.on_tick(now, effects),
             ShardEvent::Drain { jitter_ms } => self.on_drain(jitter_ms),
             ShardEvent::Finish => self.on_finish(effects),
         }
-        if self.devices.dirty_len() >= crate::limits::DIRTY_LEN_MAX {
+        if self.devices.dirty_len() >= DIRTY_LEN_MAX || self.finals.len() >= FINALS_LEN_MAX {
             self.flush(effects);
         }
         self.check_bounds();
@@ -246,8 +257,12 @@ impl Shard {
                 if self.identity.me == ShardNo(0) {
                     effects.push(Effect::App(app.clone()));
                 }
+                if app.disabled {
+                    self.close_all_of(AppNo(app.number), CloseReason::AppDisabled, effects);
+                }
                 self.apps.put(app);
             }
+            Committed::AppGone(app) => self.on_app_gone(app, effects),
             Committed::Done(done) => {
                 let weight = self.commits.pop_front().expect("a commit is under way");
                 self.commit_bytes -= weight;
@@ -269,6 +284,8 @@ impl Shard {
             } => {
                 effects.push(Effect::Answer(ticket, Answer::AppCreated(app)));
             }
+            Done::AppChanged { ticket } => effects.push(Effect::Answer(ticket, Answer::Done)),
+            Done::Forgotten => {}
             Done::AppCreated { ticket: None, .. } | Done::Booted { .. } => {}
             Done::Cursors => {}
             Done::DaysDropped { expired } => self.counters.expired += expired,
@@ -305,6 +322,18 @@ impl Shard {
             ReadDone::Backlog { session, page } => self.on_page(now, session, page, effects),
             ReadDone::Cids { ticket, cids } => {
                 let answer = cids.map_or_else(|_| self.store_failed(), Answer::Cids);
+                effects.push(Effect::Answer(ticket, answer));
+            }
+            ReadDone::Device { ticket, history } => {
+                let answer = match history {
+                    Ok(Some(history)) => Answer::DeviceHistory(history),
+                    Ok(None) => Answer::TargetInvalid,
+                    Err(_) => self.store_failed(),
+                };
+                effects.push(Effect::Answer(ticket, answer));
+            }
+            ReadDone::Task { ticket, history } => {
+                let answer = history.map_or_else(|_| self.store_failed(), Answer::TaskHistory);
                 effects.push(Effect::Answer(ticket, answer));
             }
             ReadDone::Alias { ticket, alias } => {
@@ -386,7 +415,9 @@ impl Shard {
         };
         self.counters.sessions -= 1;
         let (cid, seen_ms) = (live.cid, live.seen_ms);
-        live.outbox.close(&mut self.finals);
+        let mut finals = Vec::new();
+        live.outbox.close(&mut finals);
+        self.keep(self.now, live.cid, finals);
         if let Some(device) = self.devices.get_mut(cid) {
             debug_assert_eq!(device.session, Some(session));
             device.session = None;

@@ -32,8 +32,16 @@ pub(super) enum ClientError {
         /// What was given.
         url: String,
     },
+    /// An argument cannot be used.
+    #[error("{name}: {reason}")]
+    Argument {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The server cannot be reached.
-    #[error("{url}: {reason}")]
+    #[error("{url}: {reason}; is the server running, and is this its address?")]
     Unreachable {
         /// Where it was looked for.
         url: String,
@@ -57,6 +65,7 @@ pub(super) enum ClientError {
 pub(super) struct AdminClient {
     url: String,
     token: String,
+    app_id: Option<String>,
 }
 
 impl AdminClient {
@@ -66,17 +75,28 @@ impl AdminClient {
             && let Ok(url) = std::env::var("RINGPOST_HTTP")
         {
             let token = std::env::var("RINGPOST_TOKEN").map_err(|_| ClientError::NoToken)?;
-            return Ok(AdminClient { url, token });
+            let app_id = None;
+            return Ok(AdminClient { url, token, app_id });
         }
-        let path = target
-            .bootstrap
-            .clone()
-            .unwrap_or_else(|| PathBuf::from("ringpost-data/bootstrap.json"));
+        let path = target.bootstrap.clone();
+        let path = path.unwrap_or_else(|| PathBuf::from("ringpost-data/bootstrap.json"));
         let bootstrap = Bootstrap::read(&path)?;
         Ok(AdminClient {
             url: bootstrap.admin.unwrap_or(bootstrap.http),
             token: bootstrap.admin_token,
+            app_id: Some(bootstrap.app.appid),
         })
+    }
+
+    /// The AppID given, or that of the bootstrap file.
+    pub(super) fn app_id(&self, given: Option<&str>) -> Result<String, ClientError> {
+        given
+            .map(str::to_owned)
+            .or_else(|| self.app_id.clone())
+            .ok_or(ClientError::Argument {
+                name: "--app",
+                reason: "say which app, or give --bootstrap FILE".to_owned(),
+            })
     }
 
     /// One call; gives the `data` of the answer.
@@ -124,6 +144,7 @@ impl AdminClient {
         let host = self
             .url
             .strip_prefix("http://")
+            .or(Some(self.url.as_str()))
             .map(|rest| rest.trim_end_matches('/'))
             .filter(|host| !host.is_empty() && !host.contains('/'))
             .ok_or_else(|| ClientError::Url {

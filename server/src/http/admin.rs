@@ -2,24 +2,32 @@
 //!
 //! Always: nothing without the admin token; secrets leave the server once, when they are made.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use schema::record::App;
 use serde::Serialize;
 use server_core::command::{Answer, Command};
-use server_core::ids::ShardNo;
+use server_core::ids::{AppNo, ShardNo};
 
 use super::envelope::Reply;
 use super::fault::Fault;
 use super::member::{self, object};
+use super::tokens::Tokens;
 use crate::ask::Asker;
-use crate::limits::APP_NAME_LEN_MAX;
-use crate::new_app::new_app;
+use crate::limits::{APP_NAME_LEN_MAX, ROTATION_GRACE_S, ROTATION_GRACE_S_MAX};
+use crate::new_app::{new_app, rotated};
 use crate::secret;
 
 object! {
     /// The body of a creation.
     RawApp { name }
+}
+
+object! {
+    /// The body of a rotation.
+    #[derive(Default)]
+    RawRotation { grace_s }
 }
 
 #[derive(Serialize)]
@@ -37,6 +45,16 @@ struct AppWithSecrets<'a> {
     app: AppView<'a>,
     appsecret: &'a str,
     mastersecret: &'a str,
+}
+
+impl<'a> From<&'a App> for AppWithSecrets<'a> {
+    fn from(app: &'a App) -> Self {
+        AppWithSecrets {
+            app: AppView::from(app),
+            appsecret: &app.app_secret,
+            mastersecret: &app.master_secret,
+        }
+    }
 }
 
 impl<'a> From<&'a App> for AppView<'a> {
@@ -81,12 +99,8 @@ pub(super) fn list(asker: &Asker) -> Reply {
 }
 
 /// `GET /admin/v1/apps/{appid}`.
-///
-/// # Errors
-/// No such app.
-pub(super) fn show(asker: &Asker, app_id: &str) -> Result<Reply, Fault> {
-    let app = asker.app(app_id).ok_or(Fault::NoSuchApp)?;
-    Ok(Reply::data(&AppView::from(Rc::as_ref(&app))))
+pub(super) fn show(app: &App) -> Reply {
+    Reply::data(&AppView::from(app))
 }
 
 /// `POST /admin/v1/apps`.
@@ -99,11 +113,64 @@ pub(super) async fn create(asker: &Asker, bytes: &[u8], now_ms: u64) -> Result<R
     // Shard 0 tells this ingress of new apps: asked itself, it does so before it answers, and the
     // first auth of the app finds it.
     match asker.ask(ShardNo(0), Command::CreateApp(app)).await {
-        Answer::AppCreated(app) => Ok(Reply::created(&AppWithSecrets {
-            app: AppView::from(&app),
-            appsecret: &app.app_secret,
-            mastersecret: &app.master_secret,
-        })),
+        Answer::AppCreated(app) => Ok(Reply::created(&AppWithSecrets::from(&app))),
+        other => Err(Fault::of_answer(&other)),
+    }
+}
+
+/// `POST /admin/v1/apps/{appid}/rotate`: new secrets; the old ones are honoured for `grace_s`
+/// seconds. Without grace the tokens that were had for the old ones end as well.
+///
+/// # Errors
+/// A bad body; a shard that is busy.
+pub(super) async fn rotate(
+    asker: &Asker,
+    app: &App,
+    bytes: &[u8],
+    now_ms: u64,
+    tokens: &RefCell<Tokens>,
+) -> Result<Reply, Fault> {
+    let raw: RawRotation<'_> = match bytes {
+        [] => RawRotation::default(),
+        bytes => member::body(bytes)?,
+    };
+    let grace_s = raw.grace_s.whole("grace_s", 0..=ROTATION_GRACE_S_MAX)?;
+    let grace_s: u64 = grace_s.unwrap_or(ROTATION_GRACE_S);
+    let rotated = rotated(app, now_ms.saturating_add(grace_s * 1000));
+    match change(asker, rotated.clone()).await? {
+        () if grace_s == 0 => tokens.borrow_mut().end_all(AppNo(app.number)),
+        () => {}
+    }
+    Ok(Reply::data(&AppWithSecrets::from(&rotated)))
+}
+
+/// `POST /admin/v1/apps/{appid}/disable` and `…/enable`.
+///
+/// # Errors
+/// A shard that is busy.
+pub(super) async fn set_disabled(asker: &Asker, app: &App, disabled: bool) -> Result<Reply, Fault> {
+    let app = App {
+        disabled,
+        ..app.clone()
+    };
+    change(asker, app.clone()).await?;
+    Ok(show(&app))
+}
+
+/// `DELETE /admin/v1/apps/{appid}`: the app and its devices are gone for good.
+///
+/// # Errors
+/// A shard that is busy.
+pub(super) async fn delete(asker: &Asker, app: &App) -> Result<Reply, Fault> {
+    match asker.ask(ShardNo(0), Command::DeleteApp(app.clone())).await {
+        Answer::Done => Ok(Reply::done()),
+        other => Err(Fault::of_answer(&other)),
+    }
+}
+
+async fn change(asker: &Asker, app: App) -> Result<(), Fault> {
+    match asker.ask(ShardNo(0), Command::ChangeApp(app)).await {
+        Answer::Done => Ok(()),
         other => Err(Fault::of_answer(&other)),
     }
 }

@@ -81,15 +81,21 @@ fn check(
         Err(ParameterError::Size { .. }) => return Err(ParameterError::Invalid { field: "sign" }),
         text => text?,
     };
-    let expected = secret::hex(&secret::sha256(&[
-        &app.app_key,
-        &timestamp,
-        &app.master_secret,
-    ]));
-    if !secret::same(&sign, &expected) {
+    if !master_secrets(app, now_ms).any(|master_secret| {
+        let expected = secret::sha256(&[&app.app_key, &timestamp, master_secret]);
+        secret::same(&sign, &secret::hex(&expected))
+    }) {
         return Err(ParameterError::Invalid { field: "sign" });
     }
     Ok(())
+}
+
+/// The master secret, and the one before it while that is honoured.
+fn master_secrets(app: &App, now_ms: u64) -> impl Iterator<Item = &str> {
+    let previous = app.previous.as_ref();
+    let previous = previous.filter(|previous| now_ms < previous.until_ms);
+    std::iter::once(app.master_secret.as_str())
+        .chain(previous.map(|previous| previous.master_secret.as_str()))
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub(super) enum Fault {
     NoSuchPath,
     /// The path is known, the app in it is not; for operators.
     NoSuchApp,
+    /// The app is known, the task is not; for operators.
+    NoSuchTask,
     /// The path exists with other verbs.
     WrongVerb,
     /// No token, or not a valid one of this app.
@@ -38,7 +40,8 @@ pub(super) enum Fault {
     AppDisabled,
     /// No admin token, or not the right one.
     AdminToken,
-    /// A queue was full or the store is behind: nothing was accepted, and the call may be repeated.
+    /// A queue was full, the store is behind or refuses: nothing was promised, and the call may be
+    /// repeated with its request id.
     Busy,
 }
 
@@ -62,7 +65,7 @@ impl Fault {
             Fault::Parameter(_) | Fault::Refused(_) | Fault::BodyBroken => StatusCode::BAD_REQUEST,
             Fault::Token | Fault::AppDisabled | Fault::AdminToken => StatusCode::UNAUTHORIZED,
             Fault::Busy => StatusCode::FORBIDDEN,
-            Fault::NoSuchPath | Fault::NoSuchApp => StatusCode::NOT_FOUND,
+            Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => StatusCode::NOT_FOUND,
             Fault::WrongVerb => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
@@ -72,7 +75,7 @@ impl Fault {
         match self {
             Fault::NotJson | Fault::NotEnabled => 1,
             Fault::Starting => 2,
-            Fault::NoSuchPath | Fault::NoSuchApp => 404,
+            Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => 404,
             Fault::WrongVerb => 405,
             Fault::Token | Fault::AdminToken => 10001,
             Fault::AppDisabled => 10002,
@@ -92,6 +95,7 @@ impl Fault {
             Fault::Starting => "service is starting, please wait".into(),
             Fault::NoSuchPath => "bad url".into(),
             Fault::NoSuchApp => "no such app".into(),
+            Fault::NoSuchTask => "no task of the last 7 days has this name".into(),
             Fault::WrongVerb => "method not supported".into(),
             Fault::Token => "token is invalid".into(),
             Fault::AppDisabled => "app is disabled".into(),
@@ -132,6 +136,12 @@ mod tests {
             (Fault::Starting, 200, 2, "service is starting, please wait"),
             (Fault::NoSuchPath, 404, 404, "bad url"),
             (Fault::NoSuchApp, 404, 404, "no such app"),
+            (
+                Fault::NoSuchTask,
+                404,
+                404,
+                "no task of the last 7 days has this name",
+            ),
             (Fault::WrongVerb, 405, 405, "method not supported"),
             (Fault::Token, 401, 10001, "token is invalid"),
             (Fault::AppDisabled, 401, 10002, "app is disabled"),

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::{HttpSettings, Ingress, serve};
 use crate::ask::{Asker, Question, ToIngress};
+use crate::http::Surfaces;
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::mesh::{Bell, Inbox};
 use crate::telemetry::Telemetry;
@@ -37,6 +38,7 @@ pub(super) fn app() -> App {
         created_ms: 1,
         disabled: false,
         sign_required: false,
+        previous: None,
     }
 }
 
@@ -115,7 +117,8 @@ impl Site {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::task::spawn_local(serve(listener, Rc::new(ingress), stopped));
+        let serving =
+            tokio::task::spawn_local(serve(listener, Surfaces::ALL, Rc::new(ingress), stopped));
         Site {
             address,
             lifecycle,

@@ -28,24 +28,13 @@ use super::service;
 use super::wire::Wire;
 use crate::limits::{HTTP_ACCEPT_PAUSE, HTTP_CONNECTIONS_MAX};
 
-/// Serves everything on one listener until `stop` is true (or its sender is gone), then finishes
-/// the requests in flight. Must run inside a `LocalSet` of a tokio runtime.
+/// Serves these surfaces on one listener until `stop` is true (or its sender is gone), then
+/// finishes the requests in flight; other paths are unknown there. Must run inside a `LocalSet` of
+/// a tokio runtime.
 ///
 /// # Errors
 /// The listener cannot be driven by the runtime.
 pub async fn serve(
-    listener: TcpListener,
-    ingress: Rc<Ingress>,
-    stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    serve_surfaces(listener, Surfaces::ALL, ingress, stop).await
-}
-
-/// As [`serve`], for some of the surfaces only; the rest of the paths is unknown there.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_surfaces(
     listener: TcpListener,
     surfaces: Surfaces,
     ingress: Rc<Ingress>,

@@ -53,12 +53,40 @@ pub(super) enum Endpoint {
     Apps,
     CreateApp,
     App,
+    RotateApp,
+    DisableApp,
+    EnableApp,
+    DeleteApp,
+    AdminSingleCid,
+    AdminSingleAlias,
+    AdminNotEnabled,
+    AdminTask,
+    AdminDevice,
     Health,
     Ready,
     Metrics,
 }
 
 impl Endpoint {
+    /// Whether it takes the admin token instead of a third party's.
+    pub(super) fn is_admin(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Apps
+                | Endpoint::CreateApp
+                | Endpoint::App
+                | Endpoint::RotateApp
+                | Endpoint::DisableApp
+                | Endpoint::EnableApp
+                | Endpoint::DeleteApp
+                | Endpoint::AdminSingleCid
+                | Endpoint::AdminSingleAlias
+                | Endpoint::AdminNotEnabled
+                | Endpoint::AdminTask
+                | Endpoint::AdminDevice
+        )
+    }
+
     /// Whether the body is read as JSON; elsewhere it is thrown away unread, because the PHP client
     /// sends `null` or the body of an earlier call.
     pub(super) fn takes_body(self) -> bool {
@@ -70,6 +98,9 @@ impl Endpoint {
                 | Endpoint::BindAliases
                 | Endpoint::UnbindAliases
                 | Endpoint::CreateApp
+                | Endpoint::RotateApp
+                | Endpoint::AdminSingleCid
+                | Endpoint::AdminSingleAlias
         )
     }
 }
@@ -165,6 +196,16 @@ const TABLE: &[Row] = &[
     row("GET", "/admin/v1/apps", Surfaces::ADMIN, Endpoint::Apps),
     row("POST", "/admin/v1/apps", Surfaces::ADMIN, Endpoint::CreateApp),
     row("GET", "/admin/v1/apps/{}", Surfaces::ADMIN, Endpoint::App),
+    row("DELETE", "/admin/v1/apps/{}", Surfaces::ADMIN, Endpoint::DeleteApp),
+    row("POST", "/admin/v1/apps/{}/rotate", Surfaces::ADMIN, Endpoint::RotateApp),
+    row("POST", "/admin/v1/apps/{}/disable", Surfaces::ADMIN, Endpoint::DisableApp),
+    row("POST", "/admin/v1/apps/{}/enable", Surfaces::ADMIN, Endpoint::EnableApp),
+    row("POST", "/admin/v1/apps/{}/push/single/cid", Surfaces::ADMIN, Endpoint::AdminSingleCid),
+    row("POST", "/admin/v1/apps/{}/push/single/alias", Surfaces::ADMIN, Endpoint::AdminSingleAlias),
+    row("POST", "/admin/v1/apps/{}/push/tag", Surfaces::ADMIN, Endpoint::AdminNotEnabled),
+    row("POST", "/admin/v1/apps/{}/push/all", Surfaces::ADMIN, Endpoint::AdminNotEnabled),
+    row("GET", "/admin/v1/apps/{}/tasks/{}", Surfaces::ADMIN, Endpoint::AdminTask),
+    row("GET", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminDevice),
 ];
 
 /// What a verb and a path lead to.

@@ -23,7 +23,7 @@ use super::ingress::{Ingress, now_ms};
 use super::parameter::ParameterError;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
-use super::{admin, alias, auth, path, push, user};
+use super::{admin, alias, auth, inquiry, path, push, user};
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
 
@@ -97,9 +97,7 @@ impl Call<'_> {
             Endpoint::Ready => Ok(self.readiness()),
             Endpoint::Check => Ok(Reply::done()),
             Endpoint::Metrics => Ok(Reply::prometheus(self.ingress.telemetry.render())),
-            Endpoint::Apps | Endpoint::App | Endpoint::CreateApp => {
-                self.admin(endpoint, body).await
-            }
+            _ if endpoint.is_admin() => self.admin(endpoint, body).await,
             Endpoint::Auth => self.auth(body).await,
             _ => self.rest(endpoint, body).await,
         }
@@ -107,6 +105,9 @@ impl Call<'_> {
 
     fn readiness(&self) -> Reply {
         match self.ingress.lifecycle.stage() {
+            Stage::Ready if self.ingress.lifecycle.store_refuses() => {
+                Reply::unavailable("the store refuses to write")
+            }
             Stage::Ready => Reply::done(),
             Stage::Starting => Reply::unavailable("starting"),
             Stage::Draining => Reply::unavailable("draining"),
@@ -126,14 +127,39 @@ impl Call<'_> {
             &self.ingress.settings.admin_token,
         )?;
         self.check_started()?;
+        let held = match endpoint.takes_body() {
+            true => Some(self.hold(body, self.ingress.settings.body_len_max).await?),
+            false => None,
+        };
+        let bytes = held.as_ref().map_or(&[][..], HeldBody::bytes);
         let asker = &self.ingress.asker;
         match endpoint {
-            Endpoint::CreateApp => {
-                let held = self.hold(body, self.ingress.settings.body_len_max).await?;
-                admin::create(asker, held.bytes(), now_ms()).await
+            Endpoint::Apps => return Ok(admin::list(asker)),
+            Endpoint::CreateApp => return admin::create(asker, bytes, now_ms()).await,
+            _ => {}
+        }
+        let app = asker.app(self.value(0)).ok_or(Fault::NoSuchApp)?;
+        let is_push = matches!(
+            endpoint,
+            Endpoint::AdminSingleCid | Endpoint::AdminSingleAlias
+        );
+        if is_push && app.disabled {
+            return Err(Fault::AppDisabled);
+        }
+        match endpoint {
+            Endpoint::App => Ok(admin::show(&app)),
+            Endpoint::RotateApp => {
+                let tokens = &self.ingress.tokens;
+                admin::rotate(asker, &app, bytes, now_ms(), tokens).await
             }
-            Endpoint::App => admin::show(asker, self.value(0)),
-            _ => Ok(admin::list(asker)),
+            Endpoint::DisableApp => admin::set_disabled(asker, &app, true).await,
+            Endpoint::EnableApp => admin::set_disabled(asker, &app, false).await,
+            Endpoint::DeleteApp => admin::delete(asker, &app).await,
+            Endpoint::AdminSingleCid => push::single_cid(asker, &app, bytes, now_ms()).await,
+            Endpoint::AdminSingleAlias => push::single_alias(asker, &app, bytes, now_ms()).await,
+            Endpoint::AdminTask => inquiry::task(asker, &app, self.value(1), now_ms()).await,
+            Endpoint::AdminDevice => inquiry::device(asker, &app, self.value(1), now_ms()).await,
+            _ => Err(Fault::NotEnabled),
         }
     }
 

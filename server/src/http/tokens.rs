@@ -81,6 +81,13 @@ impl Tokens {
         }
     }
 
+    /// Ends every token of an app.
+    pub(super) fn end_all(&mut self, app: AppNo) {
+        for hash in self.by_age.remove(&app).unwrap_or_default().into_values() {
+            self.by_hash.remove(&hash);
+        }
+    }
+
     /// Makes room for one more: what has ended goes, and the oldest if the app is full.
     fn drop_old(&mut self, app: AppNo, now_ms: u64) {
         while let Some(ages) = self.by_age.get(&app) {

@@ -30,7 +30,7 @@ const BACKDATED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file could not be read or written.
-    #[error("{}: {source}", .path.display())]
+    #[error("certificate: {}: {source}", .path.display())]
     File {
         /// Which.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum CertificateError {
         source: io::Error,
     },
     /// A file holds no usable PEM.
-    #[error("{}: {reason}", .path.display())]
+    #[error("certificate: {}: {reason}", .path.display())]
     Content {
         /// Which.
         path: PathBuf,
@@ -86,25 +86,47 @@ pub fn own(dir: &Path, hosts: &[String]) -> Result<Identity, CertificateError> {
         source,
     })?;
     let (ca_path, ca_key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
-    let (leaf_path, key_path, hosts_path) = (
-        dir.join("device.pem"),
-        dir.join("device.key"),
-        dir.join("hosts"),
-    );
-    if !ca_key_path.exists() || !ca_path.exists() {
+    let (leaf_path, key_path) = (dir.join("device.pem"), dir.join("device.key"));
+    let made_path = dir.join("made");
+    let has_authority = ca_key_path.exists() && ca_path.exists();
+    if !has_authority {
+        if ca_key_path.exists() || ca_path.exists() || leaf_path.exists() {
+            tracing::warn!(
+                folder = %dir.display(),
+                "a part of the authority is gone: a new one is made, and devices must be given its ca_cert"
+            );
+        }
         make_authority(&ca_path, &ca_key_path)?;
     }
-    let wanted = hosts.join("\n");
-    let is_current = fs::read_to_string(&hosts_path).is_ok_and(|made_for| made_for == wanted)
+    let is_current = has_authority
         && key_path.exists()
-        && fs::metadata(&leaf_path)
-            .and_then(|metadata| metadata.modified())
-            .is_ok_and(|made| made.elapsed().is_ok_and(|age| age < LEAF_RENEWED_AFTER));
+        && leaf_path.exists()
+        && fs::read_to_string(&made_path).is_ok_and(|made| is_fresh(&made, hosts));
     if !is_current {
         make_leaf(&ca_key_path, &leaf_path, &key_path, hosts)?;
-        write(&hosts_path, &wanted)?;
+        write(&made_path, &made_for(SystemTime::now(), hosts))?;
     }
     load(&leaf_path, &key_path, Some(&ca_path))
+}
+
+/// What is noted beside a leaf: when it was made, and for which names.
+fn made_for(made: SystemTime, hosts: &[String]) -> String {
+    let since = made
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{}\n{}", since.as_secs(), hosts.join("\n"))
+}
+
+/// Whether the leaf of such a note is young enough and made for these names.
+fn is_fresh(note: &str, hosts: &[String]) -> bool {
+    let Some((made_s, made_hosts)) = note.split_once('\n') else {
+        return false;
+    };
+    let made = made_s
+        .parse()
+        .map(|s| SystemTime::UNIX_EPOCH + Duration::from_secs(s));
+    let age = made.ok().and_then(|made| made.elapsed().ok());
+    made_hosts == hosts.join("\n") && age.is_some_and(|age| age < LEAF_RENEWED_AFTER)
 }
 
 fn make_authority(path: &Path, key_path: &Path) -> Result<(), CertificateError> {
@@ -206,4 +228,50 @@ fn write(path: &Path, text: &str) -> Result<(), CertificateError> {
     file.write_all(text.as_bytes()).map_err(error)?;
     file.sync_all().map_err(error)?;
     fs::rename(&half, path).map_err(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn given_an_own_identity_when_asked_for_again_should_be_kept_and_for_other_names_be_made_anew()
+    {
+        let dir = tempfile::tempdir().expect("a folder");
+        let first = own(dir.path(), &hosts(&["localhost"])).expect("made");
+        let again = own(dir.path(), &hosts(&["localhost"])).expect("kept");
+        assert_eq!((&again.chain, &again.ca_pem), (&first.chain, &first.ca_pem));
+        let renamed = own(dir.path(), &hosts(&["localhost", "push.example.org"])).expect("made");
+        assert_ne!(renamed.chain, first.chain);
+        assert_eq!(renamed.ca_pem, first.ca_pem);
+    }
+
+    #[test]
+    fn given_a_lost_authority_when_started_should_make_a_leaf_that_the_new_one_signed() {
+        for lost in ["ca.pem", "ca.key"] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let first = own(dir.path(), &hosts(&["localhost"])).expect("made");
+            fs::remove_file(dir.path().join(lost)).expect("removed");
+            let second = own(dir.path(), &hosts(&["localhost"])).expect("made");
+            assert_ne!(second.ca_pem, first.ca_pem, "{lost}");
+            assert_ne!(second.chain, first.chain, "{lost}");
+        }
+    }
+
+    #[test]
+    fn given_a_note_when_it_is_old_or_of_other_names_should_not_be_fresh() {
+        let names = hosts(&["a", "b"]);
+        let now = SystemTime::now();
+        assert!(is_fresh(&made_for(now, &names), &names));
+        assert!(!is_fresh(&made_for(now, &hosts(&["a"])), &names));
+        assert!(!is_fresh(
+            &made_for(now - LEAF_RENEWED_AFTER, &names),
+            &names
+        ));
+        assert!(!is_fresh("", &names));
+    }
 }

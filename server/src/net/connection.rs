@@ -3,7 +3,7 @@
 //! Owner: the task of its shard that reads it; the shard loop writes to it between polls.
 //! Always: no buffer is held while it is idle but what rustls keeps; reading goes through one
 //! scratch buffer per shard; what does not fit into the socket waits in rustls, bounded by the
-//! session's window.
+//! session's window and, as far as it answers the peer, by reading no more from it.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,6 +19,9 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use protocol::{Decoder, Frame, FrameError, Hello, Peer};
 use rustls::{ServerConfig, ServerConnection};
+
+use super::place::Place;
+use crate::limits::{LINGER_READS_PER_TURN, UNSENT_LEN_MAX};
 
 /// What reading came to.
 #[derive(Debug)]
@@ -49,6 +52,7 @@ pub struct Parcel {
     tls: Box<ServerConnection>,
     decoder: Decoder,
     pending: BytesMut,
+    place: Place,
     /// What the new owner decides on.
     pub hello: Box<Hello>,
 }
@@ -60,7 +64,12 @@ struct Wire {
     decoder: Decoder,
     /// Frames encoded and not yet sealed: one record for all of a turn.
     pending: BytesMut,
+    /// Sealed and not yet taken by the socket, in bytes, without what TLS adds.
+    unsent_len: usize,
     blocked_since: Option<Instant>,
+    /// Writing failed: reading finds the reason and ends the connection.
+    broken: bool,
+    place: Place,
 }
 
 /// See the module page.
@@ -70,6 +79,8 @@ pub struct Connection {
     closing: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     queued: Cell<bool>,
+    /// It was accepted here and its hello has no answer yet.
+    greeting: Cell<bool>,
 }
 
 impl Connection {
@@ -77,14 +88,13 @@ impl Connection {
     pub fn accepted(
         stream: TcpStream,
         config: Arc<ServerConfig>,
+        place: Place,
     ) -> Result<Rc<Self>, rustls::Error> {
         let tls = Box::new(ServerConnection::new(config)?);
-        Ok(Self::over(
-            stream,
-            tls,
-            Decoder::new(Peer::Device),
-            BytesMut::new(),
-        ))
+        let decoder = Decoder::new(Peer::Device);
+        let connection = Self::over(stream, tls, decoder, BytesMut::new(), place);
+        connection.greeting.set(true);
+        Ok(connection)
     }
 
     /// A connection that another shard handed over.
@@ -92,7 +102,13 @@ impl Connection {
         // SAFETY: the parcel owned the descriptor of a connected socket and gives it up here.
         let stream = unsafe { TcpStream::from_raw_fd(parcel.fd.into_raw_fd()) };
         (
-            Self::over(stream, parcel.tls, parcel.decoder, parcel.pending),
+            Self::over(
+                stream,
+                parcel.tls,
+                parcel.decoder,
+                parcel.pending,
+                parcel.place,
+            ),
             parcel.hello,
         )
     }
@@ -102,8 +118,9 @@ impl Connection {
         mut tls: Box<ServerConnection>,
         decoder: Decoder,
         pending: BytesMut,
+        place: Place,
     ) -> Rc<Self> {
-        // What waits is bounded by the session's window, not by rustls.
+        // What waits is bounded by the session's window and `UNSENT_LEN_MAX`, not by rustls.
         tls.set_buffer_limit(None);
         Rc::new(Connection {
             wire: RefCell::new(Some(Wire {
@@ -111,11 +128,15 @@ impl Connection {
                 tls,
                 decoder,
                 pending,
+                unsent_len: 0,
                 blocked_since: None,
+                broken: false,
+                place,
             })),
             closing: Cell::new(false),
             waker: RefCell::new(None),
             queued: Cell::new(false),
+            greeting: Cell::new(false),
         })
     }
 
@@ -134,6 +155,7 @@ impl Connection {
             tls: wire.tls,
             decoder: wire.decoder,
             pending: wire.pending,
+            place: wire.place,
             hello,
         })
     }
@@ -183,6 +205,11 @@ impl Connection {
         self.wake();
     }
 
+    /// Its hello is answered or never will be; true the first time for one that was accepted here.
+    pub fn end_greeting(&self) -> bool {
+        self.greeting.replace(false)
+    }
+
     /// Since when the socket has taken nothing of what waits.
     pub fn blocked_since(&self) -> Option<Instant> {
         self.wire
@@ -227,6 +254,9 @@ impl Connection {
         if wire.blocked_since.is_some() {
             wire.send(Some(&mut *cx));
         }
+        if wire.unsent_len > UNSENT_LEN_MAX && !wire.broken {
+            return Poll::Pending;
+        }
         match Pin::new(&mut wire.stream).poll_read(cx, scratch) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Input::Gone(Gone::Eof)),
@@ -239,7 +269,8 @@ impl Connection {
     }
 
     /// After [`Connection::close`]: sends the rest, says the end, and swallows what the peer still
-    /// sends, so that it can read the reason before a reset. Ends with the peer's end.
+    /// sends, so that it can read the reason before a reset. Ends with the peer's end. However
+    /// fast the peer sends, others on this core get their turn.
     pub fn poll_closed(&self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
         let mut slot = self.wire.borrow_mut();
         let Some(wire) = slot.as_mut() else {
@@ -252,13 +283,15 @@ impl Connection {
         if !wire.tls.wants_write() {
             let _ = wire.shut(rustix::net::Shutdown::Write);
         }
-        loop {
+        for _ in 0..LINGER_READS_PER_TURN {
             match Pin::new(&mut wire.stream).poll_read(cx, scratch) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -284,10 +317,15 @@ impl Wire {
                 self.decoder.push(&plain[..len]);
                 left -= len.min(left);
             }
-            if read.is_err() {
-                return Err(rustls::Error::General(
-                    "more handshake bytes than any message needs".into(),
-                ));
+            match read {
+                // The peer said its end in TLS: rustls takes nothing behind it, and nobody reads it.
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) => {
+                    return Err(rustls::Error::General(
+                        "more handshake bytes than any message needs".into(),
+                    ));
+                }
             }
         }
         if self.tls.wants_write() && self.blocked_since.is_none() {
@@ -301,6 +339,7 @@ impl Wire {
             return;
         }
         let pending = std::mem::take(&mut self.pending);
+        self.unsent_len += pending.len();
         io::Write::write_all(&mut self.tls.writer(), &pending)
             .expect("rustls takes all without a limit");
     }
@@ -313,18 +352,23 @@ impl Wire {
                 cx: cx.as_deref_mut(),
             };
             match self.tls.write_tls(&mut socket) {
-                Ok(_) => self.blocked_since = None,
+                Ok(len) => {
+                    self.unsent_len = self.unsent_len.saturating_sub(len);
+                    self.blocked_since = None;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.blocked_since.get_or_insert_with(Instant::now);
                     return;
                 }
                 // The reader sees the same failure and reports it.
                 Err(_) => {
+                    self.broken = true;
                     self.blocked_since.get_or_insert_with(Instant::now);
                     return;
                 }
             }
         }
+        self.unsent_len = 0;
         self.blocked_since = None;
     }
 

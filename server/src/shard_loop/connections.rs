@@ -3,43 +3,78 @@
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glommio::timer::Timer;
 use server_core::event::ShardEvent;
 use server_core::ids::SessionId;
 
-use super::ShardLoop;
-use crate::limits::{ACCEPT_PAUSE, FRAMES_PER_TURN, LINGER};
-use crate::net::{Connection, DeviceListener, Input, Parcel};
+use super::{ShardLoop, offences};
+use crate::limits::{ACCEPT_PAUSE, FRAMES_PER_TURN, GREETINGS_MAX, LINGER};
+use crate::net::{Connection, DeviceListener, Gone, Input, Parcel, Place};
 
 impl ShardLoop {
-    /// Accepts until the listener is shut.
+    /// Accepts until the listener is shut, as long as there is room.
     pub(super) async fn accept(self: Rc<Self>, listener: Rc<DeviceListener>) {
-        let mut told = false;
-        loop {
+        while let Some(place) = self.room().await {
             match listener.accept().await {
-                Ok(stream) => {
-                    told = false;
-                    match Connection::accepted(stream, self.tls.clone()) {
-                        Ok(connection) => {
-                            let session = self.take_in(&connection);
-                            self.step(ShardEvent::Opened(session));
-                            self.spawn(Rc::clone(&self).serve(session, connection));
-                        }
-                        Err(error) => tracing::error!(%error, "TLS cannot start"),
+                Ok(stream) => match Connection::accepted(stream, self.tls.clone(), place) {
+                    Ok(connection) => {
+                        self.greetings.set(self.greetings.get() + 1);
+                        let session = self.take_in(&connection);
+                        self.step(ShardEvent::Opened(session));
+                        self.spawn(Rc::clone(&self).serve(session, connection));
+                        // However many wait, those that are in get their turn.
+                        futures_lite::future::yield_now().await;
                     }
-                }
+                    Err(error) => tracing::error!(%error, "TLS cannot start"),
+                },
                 Err(error) if is_shut(&error) => return,
+                // Something else holds the descriptors, or the connection ended before it was taken.
                 Err(error) => {
-                    // Out of descriptors, or a connection that ended before it was taken.
-                    if !told {
-                        tracing::warn!(%error, shard = self.me.0, "accepting pauses");
-                        told = true;
-                    }
+                    self.tell_pause(&error);
                     Timer::new(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// A place for the next connection, waited for; `None` when the shard ends.
+    async fn room(&self) -> Option<Place> {
+        let mut told = false;
+        while !self.finishing.get() {
+            let why = if self.greetings.get() >= GREETINGS_MAX {
+                "connections without a hello"
+            } else if let Some(place) = Place::take() {
+                if told {
+                    tracing::info!(shard = self.me.0, "accepting goes on");
+                }
+                return Some(place);
+            } else {
+                "the file limit"
+            };
+            told |= self.tell_pause(&why);
+            Timer::new(ACCEPT_PAUSE).await;
+        }
+        None
+    }
+
+    /// Says that accepting pauses, unless that was said lately.
+    fn tell_pause(&self, why: &dyn std::fmt::Display) -> bool {
+        let is_first = self
+            .offences
+            .borrow_mut()
+            .note(offences::NO_ROOM, Instant::now());
+        if is_first {
+            tracing::warn!(shard = self.me.0, %why, "accepting pauses");
+        }
+        is_first
+    }
+
+    /// The hello of this connection was answered, or never will be.
+    pub(super) fn greeted(&self, connection: &Connection) {
+        if connection.end_greeting() {
+            self.greetings.set(self.greetings.get() - 1);
         }
     }
 
@@ -73,9 +108,13 @@ impl ShardLoop {
             let input =
                 poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
             match input {
-                Input::Bytes => {}
+                // However fast the peer sends, others on this core get their turn.
+                Input::Bytes => futures_lite::future::yield_now().await,
                 Input::Released => break,
                 Input::Gone(gone) => {
+                    if let Gone::Tls(error) = &gone {
+                        self.note(offences::BROKEN_TLS, session, error);
+                    }
                     tracing::debug!(
                         shard = self.me.0,
                         session = session.0,
@@ -88,6 +127,7 @@ impl ShardLoop {
                 }
             }
         }
+        self.greeted(&connection);
         self.let_go(&connection).await;
     }
 
@@ -98,7 +138,6 @@ impl ShardLoop {
                 Ok(Some(frame)) => self.step(ShardEvent::Frame(session, frame)),
                 Ok(None) => return false,
                 Err(error) => {
-                    tracing::info!(shard = self.me.0, session = session.0, %error, "a device sends no frame");
                     self.step(ShardEvent::Malformed(session, error));
                     return false;
                 }

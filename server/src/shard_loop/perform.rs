@@ -7,7 +7,7 @@ use server_core::effect::Effect;
 use server_core::ids::{SessionId, ShardNo};
 use server_core::op::Submitted;
 
-use super::ShardLoop;
+use super::{ShardLoop, offences};
 use crate::ask::ToIngress;
 
 impl ShardLoop {
@@ -33,6 +33,7 @@ impl ShardLoop {
             }
             Effect::Answer(ticket, answer) => self.tell_ingress(ToIngress::Answer(ticket, answer)),
             Effect::App(app) => self.tell_ingress(ToIngress::App(app)),
+            Effect::AppGone(app) => self.tell_ingress(ToIngress::AppGone(app)),
         }
     }
 
@@ -41,6 +42,9 @@ impl ShardLoop {
         let Some(connection) = connections.get(&session) else {
             return;
         };
+        if matches!(frame, Frame::Welcome(_)) {
+            self.greeted(connection);
+        }
         if connection.put(frame) {
             self.unflushed.borrow_mut().push(Rc::clone(connection));
         }
@@ -51,6 +55,9 @@ impl ShardLoop {
             return;
         };
         tracing::debug!(shard = self.me.0, session = session.0, reason = ?close.reason, text = close.text, "session closed");
+        if let Some(offence) = offences::kind_of(close.reason) {
+            self.note(offence, session, &close.text);
+        }
         connection.put(&Frame::Close(close));
         connection.close();
     }
@@ -63,8 +70,7 @@ impl ShardLoop {
             Ok(parcel) => parcel,
             Err(error) => {
                 // Out of descriptors: the device finds its connection closed and tries again.
-                tracing::warn!(%error, shard = self.me.0, "a connection could not be handed over");
-                return;
+                return self.note(offences::NOT_HANDED_OVER, session, &error);
             }
         };
         let mut outlets = self.outlets.borrow_mut();
@@ -73,11 +79,8 @@ impl ShardLoop {
             .expect("a shard hands off to others");
         // Full: the owner is thousands of logins behind; the device backs off and comes again.
         if sender.send(parcel).is_err() {
-            tracing::warn!(
-                shard = self.me.0,
-                to = to.0,
-                "the ring of handed-over connections is full"
-            );
+            let details = format_args!("the ring to shard {} is full", to.0);
+            self.note(offences::NOT_HANDED_OVER, session, &details);
         }
     }
 

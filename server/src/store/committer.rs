@@ -3,8 +3,8 @@
 //!
 //! Batching comes from the flush itself: while one runs, the next batch gathers. No timer.
 //! Always: events leave in commit order; nothing leaves for an op whose commit failed but
-//! `Failed`; after a failed flush no op succeeds any more until the process is started again,
-//! because the store cannot say what of it is on disk.
+//! `Failed`. After a failed flush fjall refuses every write until the process is started again,
+//! because it cannot say what of it is on disk; other failures are tried anew after a pause.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,6 +17,7 @@ use server_core::op::{Committed, Op, Submitted};
 use server_core::rows::RowsError;
 
 use super::keyspaces::{Days, Store};
+use crate::lifecycle::Lifecycle;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, COMMITTED_RING};
 use crate::mesh::{Bell, Inbox, Sender};
 use crate::telemetry::Telemetry;
@@ -24,6 +25,10 @@ use crate::telemetry::Telemetry;
 /// How long the committer waits for a shard to make room before it looks again. It is only slept
 /// when a shard is thousands of events behind.
 const ROOM_WAIT: Duration = Duration::from_micros(200);
+
+/// How long no write is tried after the store refused one: a full disk is not hammered, and what
+/// fjall leaves behind of a failed attempt stays bounded.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// The committer before its thread starts: shards are joined to it here.
 #[derive(Debug)]
@@ -35,7 +40,9 @@ pub struct Committer {
     inbox: Inbox<Submitted>,
     shards: Vec<Sender<Committed>>,
     telemetry: Arc<Telemetry>,
-    failed: bool,
+    lifecycle: Lifecycle,
+    /// Set while the store refuses: no write is tried before this moment.
+    refused_until: Option<Instant>,
 }
 
 /// The days as the only thread that makes them knows them.
@@ -49,7 +56,11 @@ impl std::fmt::Debug for OwnDays {
 
 impl Committer {
     /// A committer over an open store.
-    pub fn new(store: Store, telemetry: Arc<Telemetry>) -> Result<Self, RowsError> {
+    pub fn new(
+        store: Store,
+        telemetry: Arc<Telemetry>,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, RowsError> {
         let days = store.days().map_err(|error| RowsError::Read {
             keyspace: server_core::rows::Keyspace::Meta,
             reason: error.to_string(),
@@ -66,7 +77,8 @@ impl Committer {
             inbox,
             shards: Vec::new(),
             telemetry,
-            failed: false,
+            lifecycle,
+            refused_until: None,
         })
     }
 
@@ -124,26 +136,47 @@ impl Committer {
     }
 
     fn commit_or_refuse(&mut self, batch: &[Submitted]) {
+        if self
+            .refused_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return self.refuse(batch);
+        }
         match self.commit(batch) {
-            Ok(events) => self.tell(events),
+            Ok(events) => {
+                if self.refused_until.take().is_some() {
+                    tracing::info!("the store writes again");
+                    self.lifecycle.store_writes();
+                }
+                self.tell(events);
+            }
             // One op that meets a damaged row must not take its neighbours with it.
             Err(RowsError::Damaged { .. }) if batch.len() > 1 => {
                 for submitted in batch {
                     self.commit_or_refuse(std::slice::from_ref(submitted));
                 }
             }
+            Err(error @ RowsError::Damaged { .. }) => {
+                tracing::error!(%error, "an op meets a damaged row and is refused");
+                self.refuse(batch);
+            }
             Err(error) => {
-                if !self.failed {
-                    tracing::error!(%error, ops = batch.len(), "the store refuses to write");
+                if self.refused_until.is_none() {
+                    tracing::error!(%error, ops = batch.len(), "the store refuses; nothing is accepted");
                 }
-                self.failed |= matches!(error, RowsError::Read { .. });
-                let refused = batch
-                    .iter()
-                    .map(|submitted| (submitted.shard, Committed::Done(submitted.op.failed())))
-                    .collect();
-                self.tell(refused);
+                self.lifecycle.store_refused();
+                self.refused_until = Some(Instant::now() + REFUSED_PAUSE);
+                self.refuse(batch);
             }
         }
+    }
+
+    fn refuse(&mut self, batch: &[Submitted]) {
+        let refused = batch.iter().map(|submitted| {
+            let done = submitted.op.failed();
+            (submitted.shard, Committed::Done(done))
+        });
+        self.tell(refused.collect());
     }
 
     fn commit(&mut self, batch: &[Submitted]) -> Result<Vec<(ShardNo, Committed)>, RowsError> {
@@ -162,8 +195,7 @@ impl Committer {
         )?;
         self.store
             .commit(&mut self.days.0, applied.writes, applied.must_last)
-            .map_err(|error| RowsError::Read {
-                keyspace: server_core::rows::Keyspace::Meta,
+            .map_err(|error| RowsError::Write {
                 reason: error.to_string(),
             })?;
         self.ids = ids;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use server_core::clock::Day;
-use server_core::rows::{Keyspace, WriteSet};
+use server_core::rows::{Keyspace, RowsError, WriteSet};
 
 use crate::limits::{BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_WORKERS};
 
@@ -72,6 +72,8 @@ fn name_of(keyspace: Keyspace) -> String {
         Keyspace::Meta => "meta".into(),
         Keyspace::Msg(day) => format!("msg.{}", day.0),
         Keyspace::Dedup(day) => format!("dedup.{}", day.0),
+        Keyspace::Task(day) => format!("task.{}", day.0),
+        Keyspace::Outcome(day) => format!("outcome.{}", day.0),
     }
 }
 
@@ -81,6 +83,8 @@ fn day_keyspace(name: &str) -> Option<Keyspace> {
     match kind {
         "msg" => Some(Keyspace::Msg(day)),
         "dedup" => Some(Keyspace::Dedup(day)),
+        "task" => Some(Keyspace::Task(day)),
+        "outcome" => Some(Keyspace::Outcome(day)),
         _ => None,
     }
 }
@@ -162,7 +166,7 @@ impl Store {
     pub(super) fn commit(
         &self,
         days: &mut Days,
-        writes: WriteSet,
+        mut writes: WriteSet,
         sync: bool,
     ) -> Result<(), fjall::Error> {
         let mode = if sync {
@@ -171,7 +175,7 @@ impl Store {
             PersistMode::Buffer
         };
         let mut batch = self.db.batch().durability(Some(mode));
-        for ((keyspace, key), value) in writes.rows {
+        for ((keyspace, key), value) in std::mem::take(&mut writes.rows) {
             let handle = match self.fixed(keyspace) {
                 Some(handle) => handle.clone(),
                 None => self.day(days, keyspace)?,
@@ -181,36 +185,23 @@ impl Store {
                 None => batch.remove(&handle, key),
             }
         }
-        for (day, key, value) in writes.messages {
+        for (day, key, value) in std::mem::take(&mut writes.messages) {
             let handle = self.day(days, Keyspace::Msg(day))?;
             batch.insert(&handle, key, value);
         }
         batch.commit()?;
-        if let Some(before) = writes.messages_dropped_before {
-            self.drop_days(
-                days,
-                |keyspace| matches!(keyspace, Keyspace::Msg(day) if day < before),
-            )?;
-        }
-        if let Some(before) = writes.requests_dropped_before {
-            self.drop_days(
-                days,
-                |keyspace| matches!(keyspace, Keyspace::Dedup(day) if day < before),
-            )?;
+        if writes.drops_any() {
+            self.drop_days(days, &writes)?;
         }
         Ok(())
     }
 
-    fn drop_days(
-        &self,
-        days: &mut Days,
-        over: impl Fn(Keyspace) -> bool,
-    ) -> Result<(), fjall::Error> {
-        let gone: Vec<Keyspace> = days
+    fn drop_days(&self, days: &mut Days, writes: &WriteSet) -> Result<(), fjall::Error> {
+        let over = days
             .keys()
             .copied()
-            .filter(|keyspace| over(*keyspace))
-            .collect();
+            .filter(|keyspace| writes.drops(*keyspace));
+        let gone: Vec<Keyspace> = over.collect();
         for keyspace in gone {
             if let Some(handle) = days.remove(&keyspace) {
                 tracing::info!(
@@ -225,12 +216,10 @@ impl Store {
     }
 
     /// Makes everything committed so far last. For the end of the process.
-    pub fn sync(&self) -> Result<(), OpenError> {
-        self.db
-            .persist(PersistMode::SyncAll)
-            .map_err(|error| OpenError::Refused {
-                path: self.path.clone(),
-                reason: error.to_string(),
-            })
+    pub fn sync(&self) -> Result<(), RowsError> {
+        let synced = self.db.persist(PersistMode::SyncAll);
+        synced.map_err(|error| RowsError::Write {
+            reason: error.to_string(),
+        })
     }
 }

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use server_core::ids::ShardNo;
 use server_core::limits::READS_IN_FLIGHT_MAX;
 use server_core::read::{Read, ReadDone, perform};
-use server_core::rows::RowsError;
 
 use super::keyspaces::Store;
 use super::view::KnownDays;
@@ -62,7 +61,7 @@ impl Reader {
             };
             let done = match self.store.view(&mut self.known) {
                 Ok(view) => perform(read, &view),
-                Err(error) => refused(read, error),
+                Err(error) => read.refused(error),
             };
             if let Some(error) = done.error() {
                 tracing::error!(%error, "a read failed");
@@ -74,22 +73,5 @@ impl Reader {
                 "the ring holds all reads of a shard"
             );
         }
-    }
-}
-
-fn refused(read: Read, error: RowsError) -> ReadDone {
-    match read {
-        Read::Backlog { session, .. } => ReadDone::Backlog {
-            session,
-            page: Err(error),
-        },
-        Read::CidsOfAlias { ticket, .. } => ReadDone::Cids {
-            ticket,
-            cids: Err(error),
-        },
-        Read::AliasOfCid { ticket, .. } => ReadDone::Alias {
-            ticket,
-            alias: Err(error),
-        },
     }
 }

@@ -73,6 +73,8 @@ struct Reference {
     last_sent: MessageId,
     /// What the device handled in any session.
     handled: BTreeSet<MessageId>,
+    /// The highest resume of any session.
+    resumed: MessageId,
     finals: Finals,
 }
 
@@ -87,6 +89,7 @@ impl Reference {
             unacked: BTreeSet::new(),
             last_sent: MessageId(0),
             handled: BTreeSet::new(),
+            resumed: MessageId(0),
             finals: Finals::new(),
         }
     }
@@ -119,7 +122,7 @@ impl Reference {
             }
             Step::Ask => {
                 if self.outbox.wants_page().is_some() {
-                    self.outbox.page_asked();
+                    self.outbox.page_asked(self.now_ms);
                     self.page = Some(None);
                 }
             }
@@ -219,6 +222,7 @@ impl Reference {
         } else {
             MessageId(0)
         };
+        self.resumed = self.resumed.max(resume);
         let caught_up = !self.all[..self.heard_len]
             .iter()
             .any(|message| message.kept && message.id > cursor);
@@ -239,10 +243,13 @@ impl Reference {
     }
 
     fn counted(&self) -> u64 {
-        self.finals
-            .values()
-            .map(|tally| tally.acked + tally.expired)
-            .sum()
+        let ids: BTreeSet<MessageId> = self.finals.iter().map(|end| end.id).collect();
+        assert_eq!(ids.len(), self.finals.len(), "a message is final once");
+        for end in self.finals.iter().filter(|end| end.fate == Fate::Acked) {
+            let acked = self.handled.contains(&end.id) || end.id <= self.resumed;
+            assert!(acked, "{} is final as acked, and nobody acked it", end.id);
+        }
+        self.finals.len() as u64
     }
 
     fn check(&self) {
@@ -415,5 +422,29 @@ fn given_an_idle_outbox_when_everything_is_acked_should_hold_no_memory() {
             outbox.unstored.capacity()
         ),
         (0, 0, 0)
+    );
+}
+
+#[test]
+fn given_a_message_that_had_expired_when_its_page_was_asked_for_when_the_clock_is_set_back_should_not_be_sent()
+ {
+    let mut outbox = Outbox::new(MessageId(0), MessageId(0), false);
+    outbox.page_asked(1_000);
+    outbox.page(Page {
+        messages: [(1, 1_000), (2, 1_001)]
+            .map(|(id, expires_ms)| StoredMessage {
+                expires_ms,
+                ..message(id, true)
+            })
+            .into(),
+        complete: true,
+    });
+    let mut finals = Finals::new();
+    let sent = outbox.next_push(0, &mut finals).map(|push| push.id);
+    assert_eq!(sent, Some(MessageId(2)), "its body was read");
+    assert_eq!(
+        outbox.cursor(),
+        MessageId(1),
+        "nothing was read of this one"
     );
 }

@@ -3,16 +3,20 @@
 use protocol::ClientId;
 
 use super::Shard;
+use crate::clock::Now;
 use crate::command::{Answer, Command, DeviceStatus, Push, Reach};
 use crate::devices::Device;
 use crate::effect::Effect;
-use crate::ids::{AppNo, Ticket};
+use crate::history::LiveSession;
+use crate::ids::{AppNo, SessionId, Ticket};
 use crate::op::{Accepted, Op, Origin};
 use crate::read::Read;
+use crate::session::Session;
 
 impl Shard {
     pub(super) fn on_command(
         &mut self,
+        now: Now,
         ticket: Ticket,
         command: Command,
         effects: &mut Vec<Effect>,
@@ -117,7 +121,59 @@ impl Shard {
                     effects,
                 );
             }
+            Command::ChangeApp(app) => self.submit(ticket, Op::ChangeApp { ticket, app }, effects),
+            Command::DeleteApp(app) => self.submit(ticket, Op::DeleteApp { ticket, app }, effects),
+            Command::LiveSession { app, cid } => {
+                let answer = match self.device_of(cid, app) {
+                    Some(device) => Answer::LiveSession(self.live_session(now, device.session)),
+                    None => Answer::TargetInvalid,
+                };
+                effects.push(Effect::Answer(ticket, answer));
+            }
+            Command::DeviceHistory { app, cid } => {
+                if self.device_of(cid, app).is_none() {
+                    effects.push(Effect::Answer(ticket, Answer::TargetInvalid));
+                } else {
+                    let now_ms = now.wall_ms;
+                    self.read_for(
+                        ticket,
+                        Read::Device {
+                            ticket,
+                            cid,
+                            now_ms,
+                        },
+                        effects,
+                    );
+                }
+            }
+            Command::TaskHistory { app, task_id } => {
+                let now_ms = now.wall_ms;
+                self.read_for(
+                    ticket,
+                    Read::Task {
+                        ticket,
+                        app,
+                        task_id,
+                        now_ms,
+                    },
+                    effects,
+                );
+            }
         }
+    }
+
+    fn live_session(&self, now: Now, session: Option<SessionId>) -> Option<Box<LiveSession>> {
+        let Some(Session::Live(live)) = self.sessions.get(&session?) else {
+            return None;
+        };
+        Some(Box::new(LiveSession {
+            generation: live.generation,
+            heartbeat_ms: live.heartbeat_ms,
+            heard_ms_ago: now.mono_ms.saturating_sub(live.heard_ms),
+            under_way: live.outbox.under_way().collect(),
+            queue_len: live.outbox.queue_len(),
+            is_behind: live.outbox.is_behind(),
+        }))
     }
 
     fn accept(

@@ -3,12 +3,13 @@
 use protocol::{ClientId, CloseReason, Frame, MessageId, Push};
 
 use super::Shard;
-use crate::clock::{Day, Now};
+use crate::clock::Now;
 use crate::effect::Effect;
 use crate::ids::SessionId;
 use crate::limits::READS_IN_FLIGHT_MAX;
+use crate::op::MessageEnd;
 use crate::op::StoredMessage;
-use crate::outbox::Finals;
+use crate::outbox::{Fate, Finals, expired};
 use crate::read::{Page, Read};
 use crate::rows::RowsError;
 use crate::session::Session;
@@ -39,17 +40,14 @@ impl Shard {
         match live {
             Some((session, live)) => {
                 live.outbox.stored(message, &mut finals);
-                self.keep(finals);
+                self.keep(now, cid, finals);
                 self.pump(now, session, effects);
             }
             None if message.kept => {}
             None => {
                 // It went offline between the answer and the commit.
-                finals
-                    .entry(Day::of_ms(message.expires_ms))
-                    .or_default()
-                    .expired += 1;
-                self.keep(finals);
+                finals.push(expired(&message));
+                self.keep(now, cid, finals);
             }
         }
     }
@@ -71,7 +69,7 @@ impl Shard {
         }
         let (cid, cursor) = (live.cid, live.outbox.cursor());
         let wants_page = live.outbox.wants_page();
-        self.keep(finals);
+        self.keep(now, cid, finals);
         self.move_cursor(cid, cursor);
         if let Some(after) = wants_page {
             // Behind those who wait: a long backlog must not keep its place for itself.
@@ -103,7 +101,7 @@ impl Shard {
         let Some(Session::Live(live)) = self.sessions.get_mut(&session) else {
             return;
         };
-        live.outbox.page_asked();
+        live.outbox.page_asked(now.wall_ms);
         self.reads += 1;
         self.counters.pages_read += 1;
         effects.push(Effect::Read(Read::Backlog {
@@ -178,8 +176,9 @@ impl Shard {
             return;
         };
         let mut finals = Finals::new();
+        let cid = live.cid;
         let acked = live.outbox.acked(ids, &mut finals);
-        self.keep(finals);
+        self.keep(now, cid, finals);
         match acked {
             Ok(()) => self.pump(now, session, effects),
             Err(bad) => {
@@ -199,13 +198,17 @@ impl Shard {
     }
 
     /// Counts what became final; it is written down with the cursors.
-    pub(super) fn keep(&mut self, finals: Finals) {
-        for (day, tally) in finals {
-            self.counters.acked += tally.acked;
-            self.counters.expired += tally.expired;
-            let sum = self.finals.entry(day).or_default();
-            sum.acked += tally.acked;
-            sum.expired += tally.expired;
+    pub(super) fn keep(&mut self, now: Now, cid: ClientId, finals: Finals) {
+        for end in finals {
+            match end.fate {
+                Fate::Acked => self.counters.acked += 1,
+                Fate::Expired => self.counters.expired += 1,
+            }
+            self.finals.push(MessageEnd {
+                cid,
+                end,
+                final_ms: now.wall_ms,
+            });
         }
     }
 }

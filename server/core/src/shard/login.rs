@@ -71,7 +71,7 @@ impl Shard {
         if self.draining.is_some() {
             return self.close(session, CloseReason::Draining, "", effects);
         }
-        let app = match self.apps.admit(&hello) {
+        let app = match self.apps.admit(&hello, now.wall_ms) {
             Ok(app) => app,
             Err(refusal) => {
                 let (reason, text) = match refusal {
@@ -176,6 +176,19 @@ impl Shard {
         effects: &mut Vec<Effect>,
     ) {
         let registered = new.is_some();
+        if new
+            .as_ref()
+            .is_some_and(|row| !self.apps.has_number(AppNo(row.app)))
+        {
+            // The app was deleted while the registration was on its way to the disk.
+            self.to_forget.push(cid);
+            return self.close(
+                session,
+                CloseReason::UnknownApp,
+                "the app was deleted",
+                effects,
+            );
+        }
         if let Some(row) = new {
             self.counters.registrations += 1;
             self.devices.put(cid, Device::new(&row, Some(MessageId(0))));

@@ -2,11 +2,15 @@
 
 use protocol::{CloseReason, Frame, GoAway, GoAwayReason};
 
+use schema::record::App;
+
 use super::{Draining, Shard};
 use crate::clock::{Day, Now};
 use crate::effect::Effect;
-use crate::ids::{SessionId, ShardNo};
-use crate::limits::{COMMITS_IN_FLIGHT_MAX, DAY_GRACE_MS, FLUSH_INTERVAL_MS, GO_AWAY_PER_TICK};
+use crate::ids::{AppNo, SessionId, ShardNo};
+use crate::limits::{
+    COMMITS_IN_FLIGHT_MAX, DAY_GRACE_MS, FLUSH_INTERVAL_MS, FORGET_PER_TICK, GO_AWAY_PER_TICK,
+};
 use crate::op::Op;
 use crate::session::Session;
 
@@ -18,6 +22,7 @@ impl Shard {
             self.on_deadline(now, session, effects);
         }
         self.tell_to_go(effects);
+        self.forget_some(effects);
         if now.mono_ms >= self.next_flush_ms {
             self.next_flush_ms = now.mono_ms + FLUSH_INTERVAL_MS;
             self.flush(effects);
@@ -54,6 +59,50 @@ impl Shard {
         }
     }
 
+    /// An app is gone: nobody of it stays, and its devices are forgotten slice by slice.
+    pub(super) fn on_app_gone(&mut self, app: App, effects: &mut Vec<Effect>) {
+        self.apps.remove(&app.app_id);
+        let number = AppNo(app.number);
+        self.close_all_of(number, CloseReason::Removed, effects);
+        // Their cursors must not be written after their rows are deleted.
+        self.flush(effects);
+        let gone = self.devices.remove_all(|device| device.app == number);
+        self.to_forget.extend(gone);
+        if self.identity.me == ShardNo(0) {
+            effects.push(Effect::AppGone(app));
+        }
+    }
+
+    /// Ends every live session of an app.
+    pub(super) fn close_all_of(
+        &mut self,
+        app: AppNo,
+        reason: CloseReason,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut live: Vec<SessionId> = Vec::new();
+        for (id, session) in &self.sessions {
+            if let Session::Live(session) = session
+                && self.device_of(session.cid, app).is_some()
+            {
+                live.push(*id);
+            }
+        }
+        live.sort_unstable();
+        for session in live {
+            self.close(session, reason, "the app was disabled or deleted", effects);
+        }
+    }
+
+    fn forget_some(&mut self, effects: &mut Vec<Effect>) {
+        if self.to_forget.is_empty() || self.commits.len() >= COMMITS_IN_FLIGHT_MAX {
+            return;
+        }
+        let from = self.to_forget.len().saturating_sub(FORGET_PER_TICK);
+        let cids = self.to_forget.split_off(from);
+        self.commit(Op::ForgetDevices { cids }, effects);
+    }
+
     /// Writes down all cursors that moved, with what became final by them.
     pub(super) fn flush(&mut self, effects: &mut Vec<Effect>) {
         let nothing = self.devices.dirty_len() == 0 && self.finals.is_empty();
@@ -61,7 +110,7 @@ impl Shard {
             return;
         }
         let moves = self.devices.take_moves();
-        let finals = std::mem::take(&mut self.finals).into_iter().collect();
+        let finals = std::mem::take(&mut self.finals);
         self.commit(Op::Cursors { moves, finals }, effects);
     }
 

@@ -5,6 +5,7 @@ use protocol::{
     Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
     Identity, InstallId, MessageId, Operation, Platform, Welcome,
 };
+use schema::record::{App, PreviousSecrets};
 use server_core::command::{Command, Push, Storage};
 use server_core::event::ShardEvent;
 use server_core::ids::AppNo;
@@ -162,6 +163,19 @@ impl World {
                 }
             }
             "app" => Command::CreateApp(app(line.word(1))),
+            "disable" | "enable" | "rotate" | "delete" => self.app_command(line),
+            "task" => Command::TaskHistory {
+                app: app_no,
+                task_id: line.word(1).into(),
+            },
+            "device" | "live" => {
+                let cid = self.cid(line.word(1));
+                at = self.owner(cid);
+                match line.verb() {
+                    "device" => Command::DeviceHistory { app: app_no, cid },
+                    _ => Command::LiveSession { app: app_no, cid },
+                }
+            }
             verb => {
                 let bindings = line
                     .pairs()
@@ -187,6 +201,29 @@ impl World {
         self.feed(at, ShardEvent::Command(ticket, command));
     }
 
+    /// What an operator does with an app that exists.
+    fn app_command(&self, line: &Line) -> Command {
+        let apps = server_core::recovery::apps(&self.rows).expect("memory reads");
+        let found = apps.into_iter().find(|app| app.app_id == line.word(1));
+        let app = found.expect("the app exists");
+        match line.verb() {
+            "delete" => Command::DeleteApp(app),
+            "rotate" => Command::ChangeApp(App {
+                app_secret: "rotated".to_owned(),
+                previous: Some(PreviousSecrets {
+                    app_secret: app.app_secret.clone(),
+                    master_secret: app.master_secret.clone(),
+                    until_ms: self.now.wall_ms + duration_ms(line.word(2)) as u64,
+                }),
+                ..app
+            }),
+            verb => Command::ChangeApp(App {
+                disabled: verb == "disable",
+                ..app
+            }),
+        }
+    }
+
     fn push(&mut self, line: &Line, app: AppNo) {
         self.pushes += 1;
         let own = format!("own {}", self.pushes);
@@ -198,7 +235,7 @@ impl World {
             ttl => Storage::Until(self.now.wall_ms.strict_add_signed(duration_ms(ttl))),
         };
         let push = Push {
-            task_id: line.named_or("task", "t").into(),
+            task_id: line.named_or("task", &own).into(),
             storage,
             body: Bytes::from(body(line.named_or("body", "x"))),
             request_id,

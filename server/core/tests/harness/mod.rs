@@ -14,9 +14,10 @@
 //! | `gone s1` | the connection is gone |
 //! | `push A,B ttl=60s body=x*9 req=r1 as=r1 task=t1 n=3` | a third party pushes |
 //! | `probe A,B` `status A` `cids alice` `alias A` `bind A=alice` `unbind A=alice` `app NAME` | it asks |
+//! | `disable NAME` `enable NAME` `rotate NAME 60s` `delete NAME` `task t1` `device A` `live A` | an operator asks |
 //! | `commit [N]` | the first N ops (all) become durable as one batch and are heard of |
 //! | `commit hold`, `deliver [at=1]` | durable now, heard of later |
-//! | `refuse`, `refuse reads` | the store refuses what waits |
+//! | `refuse [crash]`, `refuse reads` | the store refuses what waits (and is started anew) |
 //! | `read [N]`, `read hold`, `deliver reads` | the same for reads |
 //! | `waiting commits=1 reads=0` | how much waits |
 //! | `tick 5s` | time passes in steps of one tick; `jump 5s` in one step; `clock -5s` steps the wall clock |
@@ -24,6 +25,8 @@
 //! | `crash [unsynced] [shards=2]` | everything but the rows is gone |
 //! | `mute A` | its row says that it takes no pushes; seen after a `crash` |
 //! | `cursor A 3`, `rows A 3`, `seen A 5s` | what the rows say |
+//! | `devices 2` | how many devices the rows hold |
+//! | `counts sent=2 acked=1` | counters, all shards together, since the last start |
 //! | `tally accepted=1 acked=1` | the stage sums of the rows, all days together |
 //!
 //! Messages are shown as ordinals of their device. Answers are shown behind all other effects of

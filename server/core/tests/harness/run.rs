@@ -5,7 +5,6 @@ use schema::record::{Cursor, Device};
 use server_core::event::ShardEvent;
 use server_core::keys;
 use server_core::op::{Committed, Submitted};
-use server_core::read::{Read, ReadDone};
 use server_core::rows::{Keyspace, Rows, RowsError, WriteSet};
 use server_core::wheel::TICK_MS;
 
@@ -35,7 +34,8 @@ impl World {
             "ping" => self.frame(line.word(1), Frame::Ping),
             "pong" => self.frame(line.word(1), Frame::Pong),
             "hello" | "ack" | "bye" | "welcome" | "cmd" => self.device_says(line),
-            "push" | "probe" | "status" | "cids" | "alias" | "bind" | "unbind" | "app" => {
+            "push" | "probe" | "status" | "cids" | "alias" | "bind" | "unbind" | "app"
+            | "disable" | "enable" | "rotate" | "delete" | "task" | "device" | "live" => {
                 self.ask(line)
             }
             "commit" => self.commit_line(line),
@@ -78,7 +78,8 @@ impl World {
                 self.boot(line.number_or("shards", self.shards.len() as u64) as u16);
             }
             "mute" => self.mute(line),
-            "cursor" | "rows" | "seen" | "tally" => self.look(line),
+            "counts" => self.compare_counts(line),
+            "cursor" | "rows" | "seen" | "tally" | "devices" => self.look(line),
             other => panic!("line {}: {other} means nothing", line.number),
         }
     }
@@ -122,20 +123,7 @@ impl World {
                 reason: "by script".to_owned(),
             };
             for (shard, read) in std::mem::take(&mut self.reads) {
-                let done = match read {
-                    Read::Backlog { session, .. } => ReadDone::Backlog {
-                        session,
-                        page: Err(error()),
-                    },
-                    Read::CidsOfAlias { ticket, .. } => ReadDone::Cids {
-                        ticket,
-                        cids: Err(error()),
-                    },
-                    Read::AliasOfCid { ticket, .. } => ReadDone::Alias {
-                        ticket,
-                        alias: Err(error()),
-                    },
-                };
+                let done = read.refused(error());
                 self.feed(usize::from(shard.0), ShardEvent::Read(done));
             }
             return;
@@ -145,6 +133,9 @@ impl World {
                 usize::from(shard.0),
                 ShardEvent::Committed(Committed::Done(op.failed())),
             );
+        }
+        if line.has_word("crash") {
+            self.boot(self.shards.len() as u16);
         }
     }
 
@@ -182,6 +173,17 @@ impl World {
         self.synced = self.rows.clone();
     }
 
+    fn compare_counts(&self, line: &Line) {
+        for (name, value) in line.pairs() {
+            let came: u64 = self
+                .shards
+                .iter()
+                .map(|shard| sums::count(&shard.counters(), name))
+                .sum();
+            assert_eq!(came, number(value), "line {}: {name}", line.number);
+        }
+    }
+
     fn look(&self, line: &Line) {
         if line.verb() == "tally" {
             let sum = sums::total(&self.rows);
@@ -195,6 +197,18 @@ impl World {
                 };
                 assert_eq!(came, number(value), "line {}: {name}", line.number);
             }
+            return;
+        }
+        if line.verb() == "devices" {
+            let rows = self.rows.all();
+            let devices = rows.filter(|(keyspace, ..)| *keyspace == Keyspace::Reg);
+            assert_eq!(
+                devices.count() as u64,
+                number(line.word(1)),
+                "line {}: {}",
+                line.number,
+                line.text
+            );
             return;
         }
         let cid = self.cid(line.word(1));

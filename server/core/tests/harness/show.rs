@@ -1,7 +1,10 @@
 //! Effects as the words of a script.
 
 use protocol::{Close, Frame};
+use server_core::apply::StoredStatus;
 use server_core::command::{Answer, Reach};
+use server_core::history::stage_of;
+use server_core::outbox::Fate;
 
 /// One effect that the script has to name.
 #[derive(Debug, PartialEq)]
@@ -124,9 +127,23 @@ pub(super) fn frame(
     })
 }
 
+/// One letter a message, newest first.
+fn fates(ended: &[(protocol::MessageId, schema::record::Outcome)]) -> String {
+    let letter = |fate| match Fate::from_number(fate) {
+        Some(Fate::Acked) => 'A',
+        Some(Fate::Expired) => 'E',
+        None => '?',
+    };
+    ended
+        .iter()
+        .map(|(_, outcome)| letter(outcome.fate))
+        .collect()
+}
+
 pub(super) fn answer(
     label: &str,
     answer: &Answer,
+    now_ms: u64,
     name: impl Fn(protocol::ClientId) -> String,
 ) -> Shown {
     let words: Vec<String> = match answer {
@@ -138,7 +155,7 @@ pub(super) fn answer(
                     status.word().trim_start_matches("successed_")
                 )
             });
-            std::iter::once(task_id.to_string()).chain(words).collect()
+            std::iter::once(task_name(task_id)).chain(words).collect()
         }
         Answer::Reached(reached) => reached
             .iter()
@@ -157,6 +174,30 @@ pub(super) fn answer(
         Answer::Cids(cids) => cids.iter().map(|cid| name(*cid)).collect(),
         Answer::Alias(alias) => vec![alias.as_deref().unwrap_or("none").to_owned()],
         Answer::Done => vec!["done".to_owned()],
+        Answer::LiveSession(live) => vec![live.as_ref().map_or("none".to_owned(), |live| {
+            format!("under={} queue={}", live.under_way.len(), live.queue_len)
+        })],
+        Answer::DeviceHistory(history) => vec![
+            format!("waiting={}", history.waiting.len()),
+            format!("ended={}", fates(&history.ended)),
+        ],
+        Answer::TaskHistory(None) => vec!["no-task".to_owned()],
+        Answer::TaskHistory(Some(history)) => {
+            let stages = history.task.targets.iter().zip(&history.outcomes);
+            stages
+                .map(|(target, outcome)| {
+                    let stage = stage_of(
+                        StoredStatus::from_number(target.status),
+                        *outcome,
+                        None,
+                        history.task.expires_ms,
+                        now_ms,
+                    );
+                    let cid = protocol::ClientId::from_bytes(target.cid);
+                    format!("{}:{}", name(cid), stage.name())
+                })
+                .collect()
+        }
         Answer::AppCreated(app) => vec![format!("created {}", app.number)],
         Answer::TargetInvalid => vec!["target-invalid".to_owned()],
         Answer::Busy => vec!["busy".to_owned()],
@@ -176,4 +217,10 @@ fn reach_word(reach: Reach) -> &'static str {
         Reach::Offline => "offline",
         Reach::Filtered => "filtered",
     }
+}
+
+/// Tasks that a script does not name have ids of their own, all shown as `t`.
+fn task_name(task_id: &str) -> String {
+    let named = !task_id.starts_with("own ");
+    if named { task_id } else { "t" }.to_owned()
 }

@@ -18,7 +18,7 @@ use server_core::read::{Read, ReadDone};
 use server_core::rows::MemoryRows;
 use server_core::shard::{Identity, Settings, Shard};
 
-use super::boot::{app, apps, devices};
+use super::boot::app;
 use super::line::Line;
 use super::show::{self, Shown};
 
@@ -128,7 +128,7 @@ impl World {
         self.reads.clear();
         self.held.clear();
         self.held_reads.clear();
-        let mut owners = devices(&self.rows, shards);
+        let mut owners = server_core::recovery::devices(&self.rows, shards).expect("memory reads");
         owners.reverse();
         self.shards = (0..shards)
             .map(|me| {
@@ -142,7 +142,7 @@ impl World {
                 Shard::new(
                     identity,
                     self.settings.clone(),
-                    apps(&self.rows),
+                    server_core::recovery::apps(&self.rows).expect("memory reads"),
                     devices,
                     self.now,
                 )
@@ -248,6 +248,10 @@ impl World {
                 self.feed(to, ShardEvent::Adopted(adopted, hello));
             }
             Effect::Answer(ticket, answer) => self.show_answer(ticket, &answer),
+            Effect::AppGone(app) => {
+                let shown = format!("appgone {}", app.app_id);
+                self.shown.push(Shown::Other(shown));
+            }
             Effect::App(app) => self.shown.push(Shown::Other(format!("app {}", app.app_id))),
         }
     }
@@ -293,7 +297,9 @@ impl World {
             probed.extend(reached);
             return;
         }
-        let shown = show::answer(&label, answer, |cid| self.name_of_cid(cid));
+        let shown = show::answer(&label, answer, self.now.wall_ms, |cid| {
+            self.name_of_cid(cid)
+        });
         self.shown.push(shown);
     }
 

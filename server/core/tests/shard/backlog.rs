@@ -282,3 +282,21 @@ fn given_a_day_cut_by_bytes_and_a_short_message_of_another_day_when_read_should_
         "
     ));
 }
+
+#[test]
+fn given_days_that_fill_a_page_each_when_read_should_bring_one_page() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A n=4 ttl=2h body=x*65536
+        push A n=4 ttl=40h body=x*65536
+        commit             -> 8x answered r t A:offline
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        read               -> push s2 1..4 x*65536
+        waiting reads=1
+        read
+        ack s2 1..4        -> push s2 5..8 x*65536
+        "
+    ));
+}

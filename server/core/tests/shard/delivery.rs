@@ -180,3 +180,37 @@ fn given_a_session_that_went_between_answer_and_commit_when_unstored_should_expi
         "
     ));
 }
+
+#[test]
+fn given_only_an_unstored_message_when_logging_in_again_should_read_no_backlog() {
+    check(&format!(
+        "{A}
+        push A ttl=-1
+        commit             -> push s1 1 x
+                           -> answered r t A:online
+        gone s1
+        tick 1s
+        commit
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        waiting reads=0
+        "
+    ));
+}
+
+#[test]
+fn given_a_push_that_moves_no_cursor_when_time_passes_should_write_no_cursor() {
+    check(&format!(
+        "{A}
+        push A
+        commit             -> push s1 1 x
+                           -> answered r t A:online
+        tick 1s
+        waiting commits=0
+        ack s1 1
+        tick 1s
+        waiting commits=1
+        commit
+        "
+    ));
+}

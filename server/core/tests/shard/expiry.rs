@@ -266,3 +266,20 @@ fn given_a_push_that_is_out_of_time_already_when_accepted_should_expire() {
         "
     ));
 }
+
+#[test]
+fn given_a_clock_set_back_over_the_end_of_a_day_when_the_day_is_dropped_should_keep_what_came_since()
+ {
+    check(&format!(
+        "{A}
+        gone s1
+        tick 1s
+        commit
+        jump 13h
+        clock -2h
+        push A ttl=1h
+        commit             -> answered r t A:offline
+        rows A 1
+        "
+    ));
+}

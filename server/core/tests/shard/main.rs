@@ -7,11 +7,14 @@ mod harness;
 
 mod acks;
 mod aliases;
+mod apps;
 mod backlog;
+mod counters;
 mod delivery;
 mod expiry;
 mod full;
 mod heartbeat;
+mod history;
 mod login;
 mod registration;
 mod requests;

@@ -59,7 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
             "tick 250ms",
             "tick 1s",
             "tick 7s",
-            "refuse\n crash",
+            "refuse crash",
             "refuse reads",
             "crash",
             "crash unsynced",

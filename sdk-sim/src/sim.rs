@@ -1,0 +1,129 @@
+//! The seeded whole-system simulation: real shards, real `apply`, real clients, in one thread
+//! and virtual time, over a simulated disk and network. See `docs/simulation.md`.
+//!
+//! Owner: whoever holds a seed. Always: a seed is a whole run; the same seed and steps give the
+//! same trace. Read `sim/world.rs` first, then `sim/ledger.rs` (what is promised).
+
+mod agenda;
+mod aliases;
+mod boot;
+mod commit;
+mod dice;
+mod disk;
+mod ledger;
+mod link;
+mod mischief;
+mod parties;
+mod party;
+mod phone;
+mod phones;
+mod plan;
+mod rest;
+mod seeds;
+mod serve;
+mod server;
+mod sums;
+mod trace;
+mod watch;
+mod world;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub use self::seeds::{Hunt, Simulate, hunt};
+
+use self::trace::Trace;
+use self::world::World;
+
+/// Happenings of a run in which everything may go wrong; the calm and the end come on top.
+pub const STEPS_DEFAULT: u64 = 6_000;
+
+/// A run in which every promise was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// Happenings, to the very end.
+    pub steps: u64,
+    /// Everything that happened, in one number.
+    pub hash: u64,
+    /// Messages accepted for good.
+    pub accepted: usize,
+    /// Messages that some phone handled.
+    pub handled: usize,
+    /// Starts of the server.
+    pub processes: u64,
+}
+
+/// A run in which a promise was broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Broken {
+    /// Its seed.
+    pub seed: u64,
+    /// The happening in which it was noticed.
+    pub step: u64,
+    /// Everything that happened, in one number.
+    pub hash: u64,
+    /// Which promise.
+    pub what: String,
+    /// The last things that happened, oldest first.
+    pub last: Vec<String>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.last {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(
+            f,
+            "seed {} broke at step {}: {}",
+            self.seed, self.step, self.what
+        )?;
+        write!(f, "again: ringpost-sim sim --seed {}", self.seed)
+    }
+}
+
+/// Runs a seed: `steps` happenings of everything, then calm, then the oracle.
+///
+/// # Errors
+/// The first promise that did not hold.
+pub fn run(seed: u64, steps: u64) -> Result<Run, Box<Broken>> {
+    run_traced(seed, steps, false)
+}
+
+fn run_traced(seed: u64, steps: u64, aloud: bool) -> Result<Run, Box<Broken>> {
+    let trace = Trace::new(seed, aloud);
+    let inside = trace.clone();
+    // A broken promise is an assertion, of the simulation or of the core itself.
+    let outcome = catch_unwind(AssertUnwindSafe(move || {
+        let mut world = World::new(seed, inside);
+        world.run(steps);
+        let (accepted, handled) = world.ledger.counts();
+        (accepted, handled, world.server.process)
+    }));
+    match outcome {
+        Ok((accepted, handled, processes)) => Ok(Run {
+            seed,
+            steps: trace.steps(),
+            hash: trace.hash(),
+            accepted,
+            handled,
+            processes,
+        }),
+        Err(panic) => Err(Box::new(Broken {
+            seed,
+            step: trace.steps(),
+            hash: trace.hash(),
+            what: text_of(&*panic),
+            last: trace.last(),
+        })),
+    }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}

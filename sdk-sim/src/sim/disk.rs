@@ -1,0 +1,147 @@
+//! The simulated disk: rows in memory, of which a crash keeps what was synced and a part of the
+//! rest.
+//!
+//! Owner: one `World`; it outlives every process. Always: write sets reach it in commit order; a
+//! crash keeps all that was synced and a prefix of what was not. Days are dropped after their
+//! write set and by themselves, as the database does it: a crash may come between.
+//! The same for both images: a write set becomes visible to readers once it is on disk, or, if
+//! nobody was promised that it lasts, once it is written.
+
+use server_core::clock::Day;
+use server_core::ids::ShardNo;
+use server_core::op::{Committed, Submitted};
+use server_core::rows::{MemoryRows, WriteSet};
+
+use super::dice::Dice;
+
+/// A batch as the oracle has to hear of it once it can no longer be lost.
+#[derive(Debug, Clone)]
+pub(super) struct Batch {
+    pub(super) ops: Vec<Submitted>,
+    pub(super) events: Vec<(ShardNo, Committed)>,
+    pub(super) now_ms: u64,
+    /// Its write set drops the days of messages before this one.
+    pub(super) dropped_before: Option<Day>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    writes: WriteSet,
+    batch: Option<Batch>,
+}
+
+/// See the module page.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    /// What readers and `apply` see.
+    pub(super) rows: MemoryRows,
+    synced: MemoryRows,
+    /// Written and not synced, oldest first.
+    tail: Vec<Entry>,
+}
+
+impl Disk {
+    /// A batch enters the journal. It is not visible yet.
+    pub(super) fn write(&mut self, writes: WriteSet, batch: Batch) {
+        self.tail.push(Entry {
+            writes,
+            batch: Some(batch),
+        });
+    }
+
+    /// The last batch is written and, with `sync`, everything so far is on disk. Returns the
+    /// batches that can no longer be lost, in order.
+    pub(super) fn written(&mut self, sync: bool) -> Vec<Batch> {
+        let last = self.tail.last_mut().expect("a batch is being written");
+        let dropping = WriteSet {
+            rows: Default::default(),
+            messages: Vec::new(),
+            ..last.writes.clone()
+        };
+        last.writes = WriteSet {
+            rows: std::mem::take(&mut last.writes.rows),
+            messages: std::mem::take(&mut last.writes.messages),
+            ..WriteSet::default()
+        };
+        self.rows.commit(last.writes.clone());
+        let lasting = if sync { self.sync() } else { Vec::new() };
+        if !dropping.is_empty() {
+            self.rows.commit(dropping.clone());
+            self.tail.push(Entry {
+                writes: dropping,
+                batch: None,
+            });
+        }
+        lasting
+    }
+
+    /// Everything written so far is on disk.
+    pub(super) fn sync(&mut self) -> Vec<Batch> {
+        self.keep(self.tail.len())
+    }
+
+    fn keep(&mut self, len: usize) -> Vec<Batch> {
+        let mut lasting = Vec::new();
+        for entry in self.tail.drain(..len) {
+            self.synced.commit(entry.writes);
+            lasting.extend(entry.batch);
+        }
+        lasting
+    }
+
+    /// The machine dies. Returns the unsynced batches that survived, and those that did not.
+    pub(super) fn crash(&mut self, dice: &mut Dice) -> (Vec<Batch>, Vec<Batch>) {
+        let len = dice.index(self.tail.len() + 1);
+        let survived = self.keep(len);
+        let lost = self
+            .tail
+            .drain(..)
+            .filter_map(|entry| entry.batch)
+            .collect();
+        self.rows = self.synced.clone();
+        (survived, lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use server_core::rows::{Keyspace, Rows};
+
+    use super::*;
+
+    fn put(disk: &mut Disk, name: &[u8], sync: bool) {
+        let mut writes = WriteSet::default();
+        writes.put(Keyspace::Meta, name.to_vec(), vec![1]);
+        let batch = Batch {
+            ops: Vec::new(),
+            events: Vec::new(),
+            now_ms: 0,
+            dropped_before: None,
+        };
+        disk.write(writes, batch);
+        disk.written(sync);
+    }
+
+    fn has(disk: &Disk, name: &[u8]) -> bool {
+        let row = disk.rows.get(Keyspace::Meta, name).expect("memory reads");
+        row.is_some()
+    }
+
+    #[test]
+    fn given_a_crash_when_started_again_should_keep_the_synced_and_a_prefix_of_the_rest() {
+        let mut survivors = [0; 3];
+        for seed in 0..100 {
+            let mut disk = Disk::default();
+            put(&mut disk, b"synced", true);
+            put(&mut disk, b"one", false);
+            put(&mut disk, b"two", false);
+            let (kept, lost) = disk.crash(&mut Dice::new(seed));
+            assert_eq!(kept.len() + lost.len(), 2);
+            assert!(has(&disk, b"synced"));
+            assert_eq!(has(&disk, b"one"), !kept.is_empty());
+            assert_eq!(has(&disk, b"two"), kept.len() == 2);
+            survivors[kept.len()] += 1;
+        }
+        assert!(survivors.iter().all(|seeds| *seeds > 10), "{survivors:?}");
+    }
+}

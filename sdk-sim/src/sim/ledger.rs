@@ -1,0 +1,351 @@
+//! The oracle: what was accepted for good, what each device handled, and what must therefore be.
+//!
+//! Owner: one `World`. It hears of a batch when a crash can no longer take it, and of a message
+//! when a device's app has handled it. Always: it decides nothing of its own about ids or
+//! repeats; it compares what the store did with what the documentation promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{ClientId, MessageId, Push};
+use server_core::clock::{DAY_MS, Day};
+use server_core::command::{Push as Asked, TargetStatus};
+use server_core::ids::AppNo;
+use server_core::op::{Accepted, Committed, Done, Op, StoredMessage};
+
+use super::aliases::{Aliases, Binding};
+use super::disk::Batch;
+use super::party::{AttemptNo, read_body};
+
+/// How long a request id is remembered at least (`design.md` 5), in ms.
+const REMEMBERED_MS: u64 = DAY_MS;
+
+/// A message that was accepted for good.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Message {
+    pub(super) attempt: AttemptNo,
+    pub(super) expires_ms: u64,
+    pub(super) kept: bool,
+    len: usize,
+}
+
+/// A request that was accepted for good.
+#[derive(Debug)]
+struct First {
+    task: Box<str>,
+    accepted_ms: u64,
+    words: Vec<(ClientId, TargetStatus)>,
+    /// The clock has shown a time at which it may be forgotten.
+    forgettable: bool,
+}
+
+/// Days that were closed: all before `before`, for messages up to `upto`.
+#[derive(Debug, Clone, Copy)]
+struct Closing {
+    before: Day,
+    upto: MessageId,
+}
+
+/// See the module page.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    messages: BTreeMap<(ClientId, MessageId), Message>,
+    highest: MessageId,
+    /// The latest time that any clock showed.
+    pub(super) latest_ms: u64,
+    closings: Vec<Closing>,
+    /// Most have one; a request that was forgotten may have more, the newest last.
+    requests: BTreeMap<(AppNo, Box<str>), Vec<First>>,
+    devices: BTreeMap<ClientId, AppNo>,
+    pub(super) aliases: Aliases,
+    cursors: BTreeMap<ClientId, MessageId>,
+    handled: BTreeMap<(ClientId, MessageId), BTreeSet<usize>>,
+    /// Messages without a row, by the day they are counted in.
+    without_row: BTreeMap<Day, u64>,
+    /// How many of them a crash may have taken uncounted.
+    forgotten: BTreeMap<Day, u64>,
+}
+
+impl Ledger {
+    /// The clock shows this. `stepped`: it did not get there by itself.
+    pub(super) fn clock(&mut self, now_ms: u64, stepped: bool) {
+        self.latest_ms = self.latest_ms.max(now_ms);
+        if stepped {
+            for first in self.requests.values_mut().flatten() {
+                first.forgettable |= may_forget(first.accepted_ms, now_ms);
+            }
+        }
+    }
+
+    /// A batch can no longer be lost.
+    pub(super) fn lasting(&mut self, batch: &Batch) {
+        let mut ops = batch.ops.iter();
+        let mut stored = Vec::new();
+        for (_, event) in &batch.events {
+            match event {
+                Committed::Stored { cid, message } => {
+                    self.stored(*cid, message);
+                    stored.push(*cid);
+                }
+                Committed::Done(done) => {
+                    let submitted = ops.next().expect("one answer for each op");
+                    self.done(&submitted.op, done, &stored, batch.now_ms);
+                    stored.clear();
+                }
+                _ => {}
+            }
+        }
+        if let Some(before) = batch.dropped_before {
+            let upto = self.highest;
+            self.closings.push(Closing { before, upto });
+        }
+    }
+
+    fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
+        assert!(
+            message.id > self.highest,
+            "ids: {} was given after {}",
+            message.id,
+            self.highest
+        );
+        self.highest = message.id;
+        let one = Message {
+            attempt: read_body(&message.body).expect("the body of a push of ours"),
+            expires_ms: message.expires_ms,
+            kept: message.kept,
+            len: message.body.len(),
+        };
+        self.messages.insert((cid, message.id), one);
+        if !message.kept {
+            *self
+                .without_row
+                .entry(Day::of_ms(message.expires_ms))
+                .or_default() += 1;
+        }
+    }
+
+    fn done(&mut self, op: &Op, done: &Done, stored: &[ClientId], now_ms: u64) {
+        match (op, done) {
+            (Op::Accept { app, push, .. }, Done::Accepted { accepted, .. }) => {
+                self.accepted(*app, push, accepted, stored, now_ms);
+            }
+            (Op::Register { device, .. }, Done::Registered { cid, .. }) => {
+                self.devices.insert(*cid, AppNo(device.app));
+            }
+            (Op::Cursors { moves, .. }, _) => {
+                for step in moves {
+                    self.cursor(step.cid, step.acked);
+                }
+            }
+            (
+                Op::BindAliases {
+                    app,
+                    alias_type,
+                    bindings,
+                    ..
+                },
+                Done::Aliases { known, .. },
+            ) => {
+                let all = bindings
+                    .iter()
+                    .all(|(cid, _)| self.devices.get(cid) == Some(app));
+                assert_eq!(*known, all, "who is bound: {bindings:?}");
+                for (cid, alias) in bindings.iter().filter(|_| all) {
+                    self.aliases.bind(binding(*app, alias_type, alias, *cid));
+                }
+            }
+            (
+                Op::UnbindAliases {
+                    app,
+                    alias_type,
+                    bindings,
+                    ..
+                },
+                _,
+            ) => {
+                for (cid, alias) in bindings {
+                    self.aliases.unbind(&binding(*app, alias_type, alias, *cid));
+                }
+            }
+            (
+                Op::DropAlias {
+                    app,
+                    alias_type,
+                    alias,
+                    ..
+                },
+                _,
+            ) => {
+                self.aliases.drop_alias(*app, alias_type, alias);
+            }
+            _ => {}
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        app: AppNo,
+        push: &Asked,
+        accepted: &Accepted,
+        stored: &[ClientId],
+        now_ms: u64,
+    ) {
+        let name = (app, push.request_id.clone());
+        let firsts = self.requests.entry(name).or_default();
+        if accepted.repeated {
+            let first = firsts.iter().find(|first| first.task == accepted.task_id);
+            let first = first.expect("a repeat names the task of a first answer");
+            assert_eq!(
+                accepted.targets, first.words,
+                "a repeat gets the words of the first answer"
+            );
+            assert!(stored.is_empty(), "a repeat delivers nothing");
+            return;
+        }
+        for first in firsts.iter() {
+            let may = first.forgettable || may_forget(first.accepted_ms, now_ms);
+            assert!(may, "request {:?} was accepted twice", push.request_id);
+        }
+        let words = accepted.targets.clone();
+        let sent = words
+            .iter()
+            .filter(|(_, word)| *word != TargetStatus::Ignored);
+        let sent: Vec<ClientId> = sent.map(|(cid, _)| *cid).collect();
+        assert_eq!(
+            sent, stored,
+            "one message for each target that is not ignored"
+        );
+        firsts.push(First {
+            task: accepted.task_id.clone(),
+            accepted_ms: now_ms,
+            words,
+            forgettable: false,
+        });
+    }
+
+    fn cursor(&mut self, cid: ClientId, acked: MessageId) {
+        let before = self.cursors.insert(cid, acked).unwrap_or(MessageId::NONE);
+        assert!(
+            acked >= before,
+            "the cursor of {cid} went back from {before} to {acked}"
+        );
+        if acked == before {
+            return;
+        }
+        let passed = (cid, MessageId(before.0 + 1))..=(cid, acked);
+        for (key, message) in self.messages.range(passed) {
+            let is_final = !message.kept
+                || message.expires_ms <= self.latest_ms
+                || self.handled.contains_key(key);
+            assert!(
+                is_final,
+                "the cursor of {cid} passed {}, which nobody handled",
+                key.1
+            );
+        }
+    }
+
+    /// A shard sends a push to a device.
+    pub(super) fn sent(&self, cid: ClientId, push: &Push, wall_ms: u64) {
+        let message = self.messages.get(&(cid, push.id));
+        let message = message.unwrap_or_else(|| {
+            panic!(
+                "{} is sent to {cid} and nothing durable has this id",
+                push.id
+            )
+        });
+        assert_eq!(
+            (read_body(&push.body), push.body.len()),
+            (Some(message.attempt), message.len),
+            "{} is sent with another body",
+            push.id
+        );
+        assert!(
+            !message.kept || message.expires_ms > wall_ms,
+            "{} expired at {} and is sent at {wall_ms}",
+            push.id,
+            message.expires_ms
+        );
+        if let Some(acked) = self.cursors.get(&cid) {
+            assert!(
+                push.id > *acked,
+                "{} is sent after its ack was durable",
+                push.id
+            );
+        }
+    }
+
+    /// The app of a device handled a message.
+    pub(super) fn handled(&mut self, phone: usize, cid: ClientId, id: MessageId, body: &[u8]) {
+        let message = self.messages.get(&(cid, id));
+        let message = message.unwrap_or_else(|| panic!("{id} arrived and was never accepted"));
+        assert_eq!(
+            (read_body(body), body.len()),
+            (Some(message.attempt), message.len),
+            "{id} arrived with another body"
+        );
+        let new = self.handled.entry((cid, id)).or_default().insert(phone);
+        assert!(new, "phone {phone} handled {id} twice");
+    }
+
+    /// A third party was told that its push was accepted.
+    pub(super) fn answered(
+        &self,
+        app: AppNo,
+        request: &str,
+        task: &str,
+        words: &[(ClientId, TargetStatus)],
+    ) {
+        let firsts = self.requests.get(&(app, request.into()));
+        let first = firsts.and_then(|firsts| firsts.iter().find(|first| &*first.task == task));
+        let first =
+            first.unwrap_or_else(|| panic!("promised and not durable: request {request}, {task}"));
+        assert_eq!(first.words, words, "the words of request {request}, {task}");
+    }
+
+    /// A process died; what it had sent without a row may be gone uncounted.
+    pub(super) fn process_died(&mut self) {
+        self.forgotten = self.without_row.clone();
+    }
+
+    /// Whether a message must still arrive: it has a row, no clock ever showed its end, and
+    /// nobody handled it.
+    pub(super) fn missing(&self) -> Vec<(ClientId, MessageId)> {
+        let open = self.messages.iter().filter(|(key, message)| {
+            message.kept && message.expires_ms > self.latest_ms && !self.handled.contains_key(key)
+        });
+        open.map(|(key, _)| *key).collect()
+    }
+
+    /// Whether a row of a day stands for a message that was counted as expired with its day.
+    pub(super) fn is_closed(&self, day: Day, id: MessageId) -> bool {
+        let mut closings = self.closings.iter();
+        closings.any(|closing| day < closing.before && id <= closing.upto)
+    }
+
+    /// How many messages without a row may be uncounted in a day: at most, and for good.
+    pub(super) fn uncounted_max(&self, day: Day) -> (u64, u64) {
+        let of = |days: &BTreeMap<Day, u64>| days.get(&day).copied().unwrap_or(0);
+        (of(&self.without_row), of(&self.forgotten))
+    }
+
+    /// Messages accepted for good, and those handled.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.messages.len(), self.handled.len())
+    }
+}
+
+fn binding(app: AppNo, alias_type: &str, alias: &str, cid: ClientId) -> Binding {
+    Binding {
+        app,
+        alias_type: alias_type.into(),
+        alias: alias.into(),
+        cid,
+    }
+}
+
+/// Whether a request id of this time may be unknown when the clock shows `now_ms`: its 24 h are
+/// over, or the clock went back by more than it may.
+fn may_forget(accepted_ms: u64, now_ms: u64) -> bool {
+    let day_ms = accepted_ms - accepted_ms % DAY_MS;
+    now_ms >= accepted_ms + REMEMBERED_MS || now_ms + DAY_MS < day_ms
+}

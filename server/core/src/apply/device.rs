@@ -1,0 +1,82 @@
+//! Devices: registered, moved on, forgotten.
+
+use protocol::ClientId;
+use schema::record::{AliasOfClient, Cursor, Device, Outcome};
+
+use super::{Step, damaged, made_on};
+use crate::keys;
+use crate::op::MessageEnd;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+impl<R: Rows> Step<'_, R> {
+    pub(super) fn register(
+        &mut self,
+        cid: ClientId,
+        device: &Device,
+    ) -> Result<(ClientId, Option<Device>), RowsError> {
+        let (app, install, secret_hash) = crate::op::install_of(device);
+        let key = keys::install(app, install, &secret_hash);
+        if let Some(row) = self.rows.get(Keyspace::Install, &key)?
+            && let Ok(bytes) = <[u8; 16]>::try_from(row.as_ref())
+        {
+            return Ok((ClientId::from_bytes(bytes), None));
+        }
+        self.rows
+            .writes
+            .put(Keyspace::Install, key, cid.as_bytes().to_vec());
+        self.rows
+            .writes
+            .put(Keyspace::Reg, keys::client(cid), device.encode());
+        Ok((cid, Some(device.clone())))
+    }
+
+    pub(super) fn forget(&mut self, cid: ClientId) -> Result<(), RowsError> {
+        let key = keys::client(cid);
+        let Some(row) = self.rows.get(Keyspace::Reg, &key)? else {
+            return Ok(());
+        };
+        let device = Device::decode(&row).map_err(damaged(Keyspace::Reg, &key))?;
+        let (app, install, secret_hash) = crate::op::install_of(&device);
+        for (key, row) in self.rows.under(Keyspace::ClientAlias, &key)? {
+            let alias = AliasOfClient::decode(&row)
+                .map_err(damaged(Keyspace::ClientAlias, &key))?
+                .alias;
+            let alias_type = String::from_utf8_lossy(key.get(18..).unwrap_or_default());
+            self.unbind(app, &alias_type, &alias, cid)?;
+        }
+        let writes = &mut self.rows.writes;
+        writes.delete(Keyspace::Install, keys::install(app, install, &secret_hash));
+        writes.delete(Keyspace::Cur, key.clone());
+        writes.delete(Keyspace::Reg, key);
+        Ok(())
+    }
+
+    pub(super) fn cursors(&mut self, moves: &[crate::op::CursorMove]) {
+        for step in moves {
+            let cursor = Cursor {
+                acked: step.acked.0,
+                last_login_ms: step.last_login_ms,
+                last_seen_ms: step.last_seen_ms,
+            };
+            self.rows
+                .writes
+                .put(Keyspace::Cur, keys::client(step.cid), cursor.encode());
+        }
+    }
+
+    pub(super) fn end(
+        &mut self,
+        MessageEnd { cid, end, final_ms }: &MessageEnd,
+    ) -> Result<(), RowsError> {
+        self.count_end(end.day, end.id, end.fate)?;
+        let outcome = Outcome {
+            fate: end.fate as u8,
+            sent_ms: end.sent_ms,
+            final_ms: *final_ms,
+        };
+        let keyspace = Keyspace::Outcome(made_on(end.id));
+        let key = keys::outcome(*cid, end.id);
+        self.rows.writes.put(keyspace, key, outcome.encode());
+        Ok(())
+    }
+}

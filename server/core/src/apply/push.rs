@@ -1,0 +1,236 @@
+//! Taking a push: its task, the row of its request id, its messages.
+
+use bytes::Bytes;
+use protocol::{ClientId, MessageId};
+use schema::record::{FirstAnswer, Message, Task, TaskTarget};
+
+use super::{Step, damaged};
+use crate::clock::Day;
+use crate::command::{Push, Reach, Storage, TargetStatus};
+use crate::ids::{AppNo, Ticket};
+use crate::keys;
+use crate::limits::{PIECE_LEN_MAX, REQUEST_ID_KEPT_MS};
+use crate::op::{Accepted, Committed, Done, StoredMessage};
+use crate::placement::Slot;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+impl<R: Rows> Step<'_, R> {
+    pub(super) fn accept(
+        &mut self,
+        ticket: Ticket,
+        app: AppNo,
+        targets: &[(ClientId, Reach)],
+        push: &Push,
+    ) -> Result<Done, RowsError> {
+        if let Some(accepted) = self.first_answer(app, &push.request_id)? {
+            return Ok(Done::Accepted { ticket, accepted });
+        }
+        let expires_ms = match push.storage {
+            Storage::Until(expires_ms) => expires_ms,
+            Storage::Never => self.now_ms,
+        };
+        let kept = push.storage != Storage::Never;
+        let (mut filtered, mut expired) = (0, 0);
+        let mut reached = Vec::with_capacity(targets.len());
+        for (cid, reach) in targets {
+            let status = match (reach, kept) {
+                (Reach::Online, _) => StoredStatus::Online,
+                (Reach::Offline, true) => StoredStatus::Offline,
+                (Reach::Offline, false) => StoredStatus::Expired,
+                (Reach::Filtered, _) => StoredStatus::Filtered,
+            };
+            expired += u32::from(status == StoredStatus::Expired);
+            filtered += u32::from(status == StoredStatus::Filtered);
+            let message = match status {
+                StoredStatus::Online | StoredStatus::Offline => {
+                    self.ids.next(self.now_ms, &mut self.rows.writes)
+                }
+                StoredStatus::Expired | StoredStatus::Filtered => MessageId::NONE,
+            };
+            reached.push((*cid, message, status));
+        }
+        let tally = self.tallies.entry(Day::of_ms(expires_ms)).or_default();
+        tally.accepted += targets.len() as u64;
+        tally.expired += u64::from(expired);
+        tally.filtered += u64::from(filtered);
+        for (cid, id, _) in &reached {
+            if *id == MessageId::NONE {
+                continue;
+            }
+            if kept {
+                self.store_message(*cid, *id, expires_ms, &push.body);
+            }
+            let message = StoredMessage {
+                id: *id,
+                expires_ms,
+                kept,
+                sealed: false,
+                body: push.body.clone(),
+            };
+            let owner = Slot::of_cid(*cid).shard(self.shards);
+            let cid = *cid;
+            self.events
+                .push((owner, Committed::Stored { cid, message }));
+        }
+        let words = reached
+            .iter()
+            .map(|(cid, _, status)| (*cid, status.word()))
+            .collect();
+        self.write_task(app, push, expires_ms, &reached);
+        let task_id = push.task_id.clone();
+        let accepted = Accepted {
+            task_id,
+            targets: words,
+            filtered,
+            expired,
+            repeated: false,
+        };
+        Ok(Done::Accepted { ticket, accepted })
+    }
+
+    /// The task, and under the request id that this task is the answer.
+    pub(super) fn write_task(
+        &mut self,
+        app: AppNo,
+        push: &Push,
+        expires_ms: u64,
+        reached: &[(ClientId, MessageId, StoredStatus)],
+    ) {
+        let targets = reached.iter().map(|(cid, message, status)| TaskTarget {
+            cid: *cid.as_bytes(),
+            message: message.0,
+            status: *status as u8,
+        });
+        let task = Task {
+            request_id: push.request_id.to_string(),
+            accepted_ms: self.now_ms,
+            expires_ms,
+            kept: push.storage != Storage::Never,
+            targets: targets.collect(),
+        };
+        let first = FirstAnswer {
+            task_id: push.task_id.to_string(),
+            accepted_ms: self.now_ms,
+        };
+        let day = Day::of_ms(self.now_ms);
+        let writes = &mut self.rows.writes;
+        writes.put(
+            Keyspace::Task(day),
+            keys::task(app, &push.task_id),
+            task.encode(),
+        );
+        writes.put(
+            Keyspace::Dedup(day),
+            keys::request(app, &push.request_id),
+            first.encode(),
+        );
+    }
+
+    pub(super) fn first_answer(
+        &self,
+        app: AppNo,
+        request_id: &str,
+    ) -> Result<Option<Accepted>, RowsError> {
+        let key = keys::request(app, request_id);
+        let today = Day::of_ms(self.now_ms);
+        // Tomorrow as well: the clock may have been set back over midnight.
+        for day in [
+            Some(today),
+            today.0.checked_sub(1).map(Day),
+            today.0.checked_add(1).map(Day),
+        ] {
+            let Some(keyspace) = day.map(Keyspace::Dedup) else {
+                continue;
+            };
+            let Some(row) = self.rows.get(keyspace, &key)? else {
+                continue;
+            };
+            let first = FirstAnswer::decode(&row).map_err(damaged(keyspace, &key))?;
+            if first.accepted_ms.saturating_add(REQUEST_ID_KEPT_MS) <= self.now_ms {
+                continue;
+            }
+            return self.answer_again(app, &first).map(Some);
+        }
+        Ok(None)
+    }
+
+    pub(super) fn answer_again(
+        &self,
+        app: AppNo,
+        first: &FirstAnswer,
+    ) -> Result<Accepted, RowsError> {
+        let keyspace = Keyspace::Task(Day::of_ms(first.accepted_ms));
+        let key = keys::task(app, &first.task_id);
+        let row = self.rows.get(keyspace, &key)?.unwrap_or_default();
+        let task = Task::decode(&row).map_err(damaged(keyspace, &key))?;
+        let word = |target: &TaskTarget| {
+            let status = StoredStatus::from_number(target.status);
+            (ClientId::from_bytes(target.cid), status.word())
+        };
+        Ok(Accepted {
+            task_id: first.task_id.as_str().into(),
+            targets: task.targets.iter().map(word).collect(),
+            filtered: 0,
+            expired: 0,
+            repeated: true,
+        })
+    }
+
+    pub(super) fn store_message(
+        &mut self,
+        cid: ClientId,
+        id: MessageId,
+        expires_ms: u64,
+        body: &Bytes,
+    ) {
+        let day = Day::of_ms(expires_ms);
+        let mut pieces = body.chunks(PIECE_LEN_MAX);
+        let first = Message {
+            expires_ms,
+            accepted_ms: self.now_ms,
+            pieces: u16::try_from(body.len().div_ceil(PIECE_LEN_MAX).max(1))
+                .expect("a body has few pieces"),
+            sealed: false,
+            body: pieces.next().unwrap_or_default().to_vec(),
+        };
+        let messages = &mut self.rows.writes.messages;
+        messages.push((day, keys::message(cid, id, 0), first.encode()));
+        for (piece, bytes) in (1u8..).zip(pieces) {
+            messages.push((day, keys::message(cid, id, piece), bytes.to_vec()));
+        }
+    }
+}
+
+/// What a target was told, as it stands in a `Task`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredStatus {
+    /// A session was live.
+    Online = 0,
+    /// No session: it was stored.
+    Offline = 1,
+    /// Ignored: the device takes no pushes.
+    Filtered = 2,
+    /// Ignored: no session, and the push may not wait.
+    Expired = 3,
+}
+
+impl StoredStatus {
+    /// The status of a stored number; one that this version does not know was not sent.
+    pub fn from_number(number: u8) -> StoredStatus {
+        match number {
+            0 => StoredStatus::Online,
+            1 => StoredStatus::Offline,
+            3 => StoredStatus::Expired,
+            _ => StoredStatus::Filtered,
+        }
+    }
+
+    /// The word that its third party was told.
+    pub fn word(self) -> TargetStatus {
+        match self {
+            StoredStatus::Online => TargetStatus::Online,
+            StoredStatus::Offline => TargetStatus::Offline,
+            StoredStatus::Filtered | StoredStatus::Expired => TargetStatus::Ignored,
+        }
+    }
+}

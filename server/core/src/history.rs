@@ -1,0 +1,279 @@
+//! What became of messages: the answer to "why was this not delivered".
+//!
+//! Put together from rows (task, outcome, what still waits) and from what the owner of the CID
+//! knows of a live session. Stages have the names of the design: Accepted, Stored, Sent, Acked,
+//! Expired, Filtered.
+
+use protocol::{ClientId, MessageId};
+use schema::push::PushMessage;
+use schema::record::{AliasOfClient, Cursor, Device, Outcome, Task};
+
+use crate::apply::{StoredStatus, made_on};
+use crate::clock::Day;
+use crate::ids::{AppNo, Generation};
+use crate::keys;
+use crate::limits::{HISTORY_DAYS, HISTORY_LEN_MAX};
+use crate::outbox::Fate;
+use crate::read::backlog;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+/// What the owner of a CID knows of its live session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// Its place among the logins of this CID.
+    pub generation: Generation,
+    /// The negotiated heartbeat, in ms.
+    pub heartbeat_ms: u64,
+    /// How long ago the last frame came, in ms.
+    pub heard_ms_ago: u64,
+    /// Pushes sent and not acknowledged: id, and when sent in ms of Unix time.
+    pub under_way: Vec<(MessageId, u64)>,
+    /// Messages in memory behind the window.
+    pub queue_len: usize,
+    /// Whether more wait in the store than memory holds.
+    pub is_behind: bool,
+}
+
+/// What the rows say of one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeviceHistory {
+    /// Its registration.
+    pub device: Device,
+    /// How far it has got, as far as it is written down.
+    pub cursor: Cursor,
+    /// Alias type (empty for the default) and alias.
+    pub aliases: Vec<(String, String)>,
+    /// Messages that are stored and not final, oldest first; at most a page.
+    pub waiting: Vec<Waiting>,
+    /// Whether more wait than `waiting` holds.
+    pub more_wait: bool,
+    /// How its last messages ended, newest first; at most [`HISTORY_LEN_MAX`].
+    pub ended: Vec<(MessageId, Outcome)>,
+}
+
+/// A stored message that is not final.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub id: MessageId,
+    /// Its task; unknown when the body is sealed or its time is over.
+    pub task_id: Option<String>,
+    /// When it expires, in ms of Unix time.
+    pub expires_ms: u64,
+}
+
+/// What the rows say of one task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskHistory {
+    /// The task.
+    pub task: Task,
+    /// For each of its targets, how the message ended, if it has.
+    pub outcomes: Vec<Option<Outcome>>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Durable, not sent yet.
+    Stored,
+    /// Sent, not acknowledged.
+    Sent,
+    /// Acknowledged.
+    Acked,
+    /// Its time was over first.
+    Expired,
+    /// Not sent: the device takes no pushes.
+    Filtered,
+}
+
+impl Stage {
+    /// Its name, everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Stored => "Stored",
+            Stage::Sent => "Sent",
+            Stage::Acked => "Acked",
+            Stage::Expired => "Expired",
+            Stage::Filtered => "Filtered",
+        }
+    }
+}
+
+/// Where the message of one target stands, by its status, its outcome, when it was sent in the
+/// live session, and the time.
+pub fn stage_of(
+    status: StoredStatus,
+    outcome: Option<Outcome>,
+    sent_ms: Option<u64>,
+    expires_ms: u64,
+    now_ms: u64,
+) -> Stage {
+    match (
+        status,
+        outcome.and_then(|outcome| Fate::from_number(outcome.fate)),
+    ) {
+        (StoredStatus::Filtered, _) => Stage::Filtered,
+        (StoredStatus::Expired, _) | (_, Some(Fate::Expired)) => Stage::Expired,
+        (_, Some(Fate::Acked)) => Stage::Acked,
+        (_, None) if sent_ms.is_some() => Stage::Sent,
+        (_, None) if now_ms >= expires_ms => Stage::Expired,
+        (_, None) => Stage::Stored,
+    }
+}
+
+/// The task of this name, if it was accepted in the last [`HISTORY_DAYS`] days.
+pub fn task_history(
+    rows: &impl Rows,
+    app: AppNo,
+    task_id: &str,
+    now_ms: u64,
+) -> Result<Option<TaskHistory>, RowsError> {
+    let key = keys::task(app, task_id);
+    for day in days_back(now_ms) {
+        let keyspace = Keyspace::Task(day);
+        let Some(row) = rows.get(keyspace, &key)? else {
+            continue;
+        };
+        let task = Task::decode(&row).map_err(|source| RowsError::Damaged {
+            keyspace,
+            key,
+            source,
+        })?;
+        let mut outcomes = Vec::with_capacity(task.targets.len());
+        for target in &task.targets {
+            let id = MessageId(target.message);
+            outcomes.push(outcome(rows, ClientId::from_bytes(target.cid), id)?);
+        }
+        return Ok(Some(TaskHistory { task, outcomes }));
+    }
+    Ok(None)
+}
+
+/// The clock may have been set back since a row was written: tomorrow is looked at too.
+fn days_back(now_ms: u64) -> impl Iterator<Item = Day> {
+    let newest = Day::of_ms(now_ms).0.saturating_add(1);
+    (newest.saturating_sub(HISTORY_DAYS + 1)..=newest)
+        .rev()
+        .map(Day)
+}
+
+fn outcome(rows: &impl Rows, cid: ClientId, id: MessageId) -> Result<Option<Outcome>, RowsError> {
+    if id == MessageId::NONE {
+        return Ok(None);
+    }
+    let (keyspace, key) = (Keyspace::Outcome(made_on(id)), keys::outcome(cid, id));
+    let Some(row) = rows.get(keyspace, &key)? else {
+        return Ok(None);
+    };
+    let outcome = Outcome::decode(&row).map_err(|source| RowsError::Damaged {
+        keyspace,
+        key,
+        source,
+    })?;
+    Ok(Some(outcome))
+}
+
+/// The device, if it is registered.
+pub fn device_history(
+    rows: &impl Rows,
+    cid: ClientId,
+    now_ms: u64,
+) -> Result<Option<DeviceHistory>, RowsError> {
+    let key = keys::client(cid);
+    let Some(row) = rows.get(Keyspace::Reg, &key)? else {
+        return Ok(None);
+    };
+    let damaged = |keyspace, key: &[u8], source| RowsError::Damaged {
+        keyspace,
+        key: key.to_vec(),
+        source,
+    };
+    let device = Device::decode(&row).map_err(|source| damaged(Keyspace::Reg, &key, source))?;
+    let cursor = match rows.get(Keyspace::Cur, &key)? {
+        Some(row) => Cursor::decode(&row).map_err(|source| damaged(Keyspace::Cur, &key, source))?,
+        None => Cursor {
+            acked: 0,
+            last_login_ms: 0,
+            last_seen_ms: 0,
+        },
+    };
+    let page = backlog(rows, cid, MessageId(cursor.acked), now_ms)?;
+    let waiting = page.messages.into_iter().map(|message| Waiting {
+        id: message.id,
+        task_id: PushMessage::decode(&message.body)
+            .ok()
+            .map(|push| push.task_id),
+        expires_ms: message.expires_ms,
+    });
+    Ok(Some(DeviceHistory {
+        device,
+        cursor,
+        aliases: aliases(rows, &key)?,
+        waiting: waiting.collect(),
+        more_wait: !page.complete,
+        ended: ended(rows, &key, now_ms)?,
+    }))
+}
+
+fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<(String, String)>, RowsError> {
+    let mut aliases = Vec::new();
+    let mut failed = None;
+    rows.range(Keyspace::ClientAlias, client, client, &mut |key, value| {
+        let alias_type =
+            String::from_utf8_lossy(key.get(client.len()..).unwrap_or_default()).into_owned();
+        match AliasOfClient::decode(value) {
+            Ok(row) => aliases.push((alias_type, row.alias)),
+            Err(source) => {
+                let key = key.to_vec();
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::ClientAlias,
+                    key,
+                    source,
+                });
+            }
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(aliases), Err)
+}
+
+/// The newest outcomes first; whole days are read until there are enough.
+fn ended(
+    rows: &impl Rows,
+    client: &[u8],
+    now_ms: u64,
+) -> Result<Vec<(MessageId, Outcome)>, RowsError> {
+    let mut ended = Vec::new();
+    for day in days_back(now_ms) {
+        let keyspace = Keyspace::Outcome(day);
+        // The newest of the day are at its end: only they are kept while it is read.
+        let mut of_day = std::collections::VecDeque::new();
+        let mut failed = None;
+        rows.range(keyspace, client, client, &mut |key, value| {
+            match (keys::outcome_of(key), Outcome::decode(value)) {
+                (Some(id), Ok(outcome)) => of_day.push_back((id, outcome)),
+                (None, _) => {}
+                (_, Err(source)) => {
+                    failed = Some(RowsError::Damaged {
+                        keyspace,
+                        key: key.to_vec(),
+                        source,
+                    });
+                }
+            }
+            if of_day.len() > HISTORY_LEN_MAX {
+                of_day.pop_front();
+            }
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        ended.extend(of_day.into_iter().rev());
+        if ended.len() >= HISTORY_LEN_MAX {
+            ended.truncate(HISTORY_LEN_MAX);
+            break;
+        }
+    }
+    Ok(ended)
+}

@@ -1,0 +1,132 @@
+//! Apps that change: disabled, with other secrets, deleted.
+
+use crate::harness::check;
+
+#[test]
+fn given_a_disabled_app_when_its_devices_are_live_or_come_should_close_them_until_it_is_enabled() {
+    check(
+        "
+        open s1
+        open s2
+        hello s1 register install=1
+        hello s2 register install=2 app=other
+        commit            -> welcome s1 A registered hb=240
+                          -> welcome s2 B registered hb=240
+        tick 1s
+        commit
+        disable demo
+        commit            -> app demo
+                          -> close s1 AppDisabled never
+                          -> answered q done
+        open s3
+        hello s3 login A  -> close s3 AppDisabled never
+        ping s2           -> pong s2
+        tick 1s
+        commit
+        crash
+        open s4
+        hello s4 login A  -> close s4 AppDisabled never
+        enable demo
+        commit            -> app demo
+                          -> answered q done
+        open s5
+        hello s5 login A  -> welcome s5 A known hb=240
+        read
+        ",
+    );
+}
+
+#[test]
+fn given_a_rotated_secret_when_signed_with_the_old_one_should_be_honoured_for_the_grace_only() {
+    check(
+        "
+        open s1
+        hello s1 register install=1 app=signed sign=right
+        commit            -> welcome s1 A registered hb=240
+        rotate signed 60s
+        commit            -> app signed
+                          -> answered q done
+        open s2
+        hello s2 login A app=signed sign=right   -> close s1 Replaced
+                                                 -> welcome s2 A known hb=240
+        open s3
+        hello s3 login A app=signed sign=rotated -> close s2 Replaced
+                                                 -> welcome s3 A known hb=240
+        tick 60s
+        open s4
+        hello s4 login A app=signed sign=right   -> close s4 SignRequired never
+        open s5
+        hello s5 login A app=signed sign=rotated -> close s3 Replaced
+                                                 -> welcome s5 A known hb=240
+        ",
+    );
+}
+
+#[test]
+fn given_a_deleted_app_when_looked_for_should_leave_no_device_alias_or_install_id() {
+    check(
+        "
+        world shards=2
+        open s1 at=0
+        open s2 at=1
+        hello s1 register install=1
+        hello s2 register install=2 app=other
+        commit            -> welcome s1 A registered hb=240
+                          -> welcome s2 B registered hb=240
+        bind A=alice
+        commit            -> answered q done
+        delete demo
+        commit            -> close s1 Removed
+                          -> appgone demo
+                          -> answered q done
+        probe A           -> answered q none
+        open s3
+        hello s3 login A  -> close s3 UnknownApp never
+        cids alice
+        read              -> answered q A
+        tick 1s
+        commit
+        cids alice
+        read              -> answered q none
+        devices 1
+        ping s2           -> pong s2
+        ",
+    );
+}
+
+#[test]
+fn given_a_crash_between_an_app_and_its_devices_when_started_again_should_forget_them_then() {
+    check(
+        "
+        open s1
+        hello s1 register install=1
+        commit            -> welcome s1 A registered hb=240
+        tick 1s
+        commit
+        delete demo
+        commit            -> close s1 Removed
+                          -> appgone demo
+                          -> answered q done
+        devices 1
+        crash
+        devices 0
+        ",
+    );
+}
+
+#[test]
+fn given_a_registration_under_way_when_its_app_is_deleted_should_refuse_it_and_keep_no_row() {
+    check(
+        "
+        open s1
+        delete demo
+        hello s1 register install=1
+        commit            -> appgone demo
+                          -> close s1 UnknownApp never
+                          -> answered q done
+        tick 1s
+        commit
+        devices 0
+        ",
+    );
+}

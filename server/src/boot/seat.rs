@@ -1,0 +1,77 @@
+//! A shard on its way to its thread.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Instant;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use schema::record::App;
+use server_core::clock::Now;
+use server_core::devices::Devices;
+use server_core::ids::ShardNo;
+use server_core::shard::{Identity, Settings, Shard};
+
+use super::{BootError, now_ms};
+use crate::net::DeviceListener;
+use crate::shard_loop::{self, Inboxes, Outlets, Parts};
+use crate::telemetry::Telemetry;
+
+/// What a shard is made of, on its way to its thread.
+pub(super) struct Seat {
+    pub(super) identity: Identity,
+    pub(super) settings: Settings,
+    pub(super) apps: Vec<App>,
+    pub(super) devices: Devices,
+    pub(super) tls: Arc<rustls::ServerConfig>,
+    pub(super) telemetry: Arc<Telemetry>,
+}
+
+impl Seat {
+    pub(super) fn start(
+        self,
+        cpu: usize,
+        inboxes: Inboxes,
+        outlets: Outlets,
+        listener: TcpListener,
+    ) -> Result<ExecutorJoinHandle<()>, BootError> {
+        let number = self.identity.me.0;
+        LocalExecutorBuilder::new(Placement::Fixed(cpu))
+            .name(&format!("shard-{number}"))
+            // glommio pins 37 MB an executor by default; sockets need none of it.
+            .io_memory(64 * 1024)
+            .ring_depth(1024)
+            .spawn(move || async move {
+                let listener = match DeviceListener::on_this_executor(listener) {
+                    Ok(listener) => listener,
+                    Err(error) => {
+                        tracing::error!(%error, shard = number, "the device listener failed");
+                        return;
+                    }
+                };
+                let started = Instant::now();
+                let now = Now {
+                    wall_ms: now_ms(),
+                    mono_ms: 0,
+                };
+                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now);
+                let (me, tls, telemetry) = (ShardNo(number), self.tls, self.telemetry);
+                shard_loop::run(
+                    Parts {
+                        me,
+                        shard,
+                        outlets,
+                        tls,
+                        telemetry,
+                        started,
+                    },
+                    inboxes,
+                    listener,
+                )
+                .await;
+            })
+            .map_err(|error| BootError::Executor {
+                shard: number,
+                reason: error.to_string(),
+            })
+    }
+}

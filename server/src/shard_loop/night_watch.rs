@@ -1,0 +1,36 @@
+//! Timers that keep an executor from sleeping for ever over tasks that could run.
+//!
+//! glommio 0.9 does that: when its preempt timer fires after it polled and before its first task
+//! ran, which takes a thread that loses its core at that moment, `run_task_queues` says that
+//! nothing ran, and `run` parks although tasks are ready. Only an I/O or a timer that is still to
+//! come wakes it then; on a quiet server nothing comes, because the tasks that would ask for
+//! anything are the ones that do not run. Seen on a loaded machine with thousands of connections.
+//! Always: several timers are pending, with periods that do not fall together for long and some
+//! that are longer than any turn of the executor, since those that expired during a turn are among
+//! what does not run. Such a sleep ends with the next of them.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use glommio::timer::Timer;
+
+use super::ShardLoop;
+
+/// Primes, in ms. A sleep that should not be is over within half a second, or after a turn that
+/// was longer within three times that turn; a shard that rests wakes up some thirteen times a
+/// second for all of them together.
+const PERIODS_MS: [u64; 7] = [211, 307, 401, 503, 1009, 3001, 9001];
+
+impl ShardLoop {
+    /// Lets the timers run until the shard ends.
+    pub(super) fn post_watch(self: &Rc<Self>) {
+        for period_ms in PERIODS_MS {
+            let this = Rc::clone(self);
+            self.spawn(async move {
+                while !this.finishing.get() {
+                    Timer::new(Duration::from_millis(period_ms)).await;
+                }
+            });
+        }
+    }
+}
