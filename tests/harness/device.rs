@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use protocol::{
-    ClientId, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId, Peer, Platform,
+    ClientId, CloseReason, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId,
+    Peer, Platform,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -54,12 +55,8 @@ impl Device {
             .set_read_timeout(Some(FRAME_WAIT))
             .expect("time-out set");
         socket.set_nodelay(true).expect("no delay");
-        let host = bootstrap
-            .device
-            .rsplit_once(':')
-            .expect("HOST:PORT")
-            .0
-            .to_owned();
+        let (host, _) = bootstrap.device.rsplit_once(':').expect("HOST:PORT");
+        let host = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).expect("a name");
         let tls = ClientConnection::new(client_config(bootstrap, alpn), name).expect("TLS");
         Device {
@@ -77,8 +74,37 @@ impl Device {
 
     /// Sends bytes inside TLS.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
-        self.tls.write_all(bytes).expect("sent");
-        self.tls.flush().expect("flushed");
+        self.try_send_bytes(bytes).expect("sent");
+    }
+
+    /// Sends bytes inside TLS to a server that may have closed, or may not read.
+    ///
+    /// # Errors
+    /// Of the socket.
+    pub fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.tls.write_all(bytes)?;
+        self.tls.flush()
+    }
+
+    /// The socket below.
+    pub fn socket(&self) -> &TcpStream {
+        &self.tls.sock
+    }
+
+    /// The socket and the TLS state above it, for bytes that no TLS library sends.
+    pub fn take_apart(self) -> (ClientConnection, TcpStream) {
+        (self.tls.conn, self.tls.sock)
+    }
+
+    /// Reads until the server has closed; the reason, if it gave one.
+    pub fn last_word(&mut self) -> Option<CloseReason> {
+        let mut reason = None;
+        while let Some(frame) = self.receive() {
+            if let Frame::Close(close) = frame {
+                reason = Some(close.reason);
+            }
+        }
+        reason
     }
 
     /// The next frame; `None` when the server has closed.

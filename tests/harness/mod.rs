@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub mod device;
+pub mod neighbour;
+pub mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -72,16 +74,35 @@ pub struct Server {
     log: PathBuf,
     device: String,
     http: String,
+    files_max: Option<u32>,
 }
 
 impl Server {
     /// Starts one on free ports with its data under `dir`.
     pub fn start(dir: &Path, shards: u16, args: &[&str]) -> Server {
+        Self::start_with(dir, shards, args, None)
+    }
+
+    /// As [`Server::start`], with settings in TOML.
+    pub fn start_configured(dir: &Path, shards: u16, toml: &str) -> Server {
+        Self::start_limited(dir, shards, toml, None)
+    }
+
+    /// As [`Server::start_configured`], with a limit on its open files.
+    pub fn start_limited(dir: &Path, shards: u16, toml: &str, files_max: Option<u32>) -> Server {
+        let config = dir.join("ringpost.toml");
+        fs::write(&config, toml).expect("written");
+        let config = config.to_str().expect("text");
+        Self::start_with(dir, shards, &["--config", config], files_max)
+    }
+
+    fn start_with(dir: &Path, shards: u16, args: &[&str], files_max: Option<u32>) -> Server {
         let data = dir.join("data");
         let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         args.extend(["--shards".to_owned(), shards.to_string()]);
         let log = dir.join("server.log");
-        let (child, device, http) = Self::spawn(&data, &args, &log, "127.0.0.1:0", "127.0.0.1:0")
+        let anywhere = "127.0.0.1:0";
+        let (child, device, http) = Self::spawn(&data, &args, &log, anywhere, anywhere, files_max)
             .unwrap_or_else(|status| panic!("serve ended with {status}:\n{}", text(&log)));
         Server {
             child,
@@ -90,6 +111,7 @@ impl Server {
             log,
             device,
             http,
+            files_max,
         }
     }
 
@@ -99,13 +121,14 @@ impl Server {
         log: &Path,
         device: &str,
         http: &str,
+        files_max: Option<u32>,
     ) -> Result<(Child, String, String), ExitStatus> {
         let stderr = fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(log)
             .expect("log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        let mut child = program(env!("CARGO_BIN_EXE_ringpost"), files_max)
             .arg("serve")
             .args(["--device", device, "--http", http, "--data"])
             .arg(data)
@@ -137,7 +160,8 @@ impl Server {
     pub fn restart(&mut self) {
         // A client socket of this machine may sit on the port for a moment.
         let (child, ..) = wait_for("the server to start again", || {
-            Self::spawn(&self.data, &self.args, &self.log, &self.device, &self.http).ok()
+            let (data, args, log) = (&self.data, &self.args, &self.log);
+            Self::spawn(data, args, log, &self.device, &self.http, self.files_max).ok()
         });
         self.child = child;
     }
@@ -191,6 +215,18 @@ impl Server {
         BlockingThirdParty::new(&bootstrap.http, Credentials::from(&bootstrap)).expect("a client")
     }
 
+    /// Creates an app by the command line; returns its AppID.
+    pub fn create_app(&self, name: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["app", "create", name, "--json", "--bootstrap"])
+            .arg(self.bootstrap_path())
+            .output()
+            .expect("ringpost app");
+        assert!(output.status.success(), "{output:?}");
+        let app: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        app["appid"].as_str().expect("an AppID").to_owned()
+    }
+
     /// A metric, summed over its labels.
     pub fn metric(&self, name: &str) -> u64 {
         let answer = self.third_party().get("/metrics").expect("metrics");
@@ -213,6 +249,17 @@ impl Drop for Server {
             eprintln!("--- the server's log ends ---\n{}", tail(&self.log()));
         }
     }
+}
+
+/// A command that runs `path`, by way of a shell if its open files shall be limited.
+fn program(path: &str, files_max: Option<u32>) -> Command {
+    let Some(files) = files_max else {
+        return Command::new(path);
+    };
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, path]);
+    command
 }
 
 fn terminate(child: &Child) {
