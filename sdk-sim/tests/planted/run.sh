@@ -14,6 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 seconds=${RINGPOST_PLANTED_SECONDS:-120}
 
 CARGO_TARGET_DIR=${RINGPOST_PLANTED_TARGET:-$work/target}

@@ -48,21 +48,23 @@ impl Apps {
         self.0.values().any(|app| app.number == number.0)
     }
 
-    /// The number of an app.
-    pub fn number(&self, app_id: &str) -> Option<AppNo> {
-        self.0.get(app_id).map(|app| AppNo(app.number))
+    /// The app of this AppID, if it exists and is not disabled.
+    pub fn open(&self, app_id: &str) -> Result<AppNo, AppRefusal> {
+        let app = self.0.get(app_id).ok_or(AppRefusal::Unknown)?;
+        if app.disabled {
+            return Err(AppRefusal::Disabled);
+        }
+        Ok(AppNo(app.number))
     }
 
     /// The app that a hello names, if the device may use it.
     pub fn admit(&self, hello: &Hello, wall_ms: u64) -> Result<AppNo, AppRefusal> {
+        let number = self.open(&hello.app_id)?;
         let app = self.0.get(&hello.app_id).ok_or(AppRefusal::Unknown)?;
-        if app.disabled {
-            return Err(AppRefusal::Disabled);
-        }
         if app.sign_required && !is_signed(hello, app, wall_ms) {
             return Err(AppRefusal::SignRequired);
         }
-        Ok(AppNo(app.number))
+        Ok(number)
     }
 }
 

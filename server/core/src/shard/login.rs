@@ -46,18 +46,26 @@ impl Shard {
             return self.close(session, CloseReason::Draining, "", effects);
         }
         // Where it landed the app was asked already, and a sign may have been made over the
-        // install id that led to this CID.
-        match (self.apps.number(&hello.app_id), &hello.identity) {
-            (Some(app), Who::Login(cid)) => {
-                self.log_in(now, session, app, *cid, &hello, false, effects)
+        // install id that led to this CID; but the app may have changed since.
+        match (self.apps.open(&hello.app_id), &hello.identity) {
+            (Ok(app), Who::Login(cid)) => {
+                self.log_in(now, session, app, *cid, &hello, false, effects);
             }
-            _ => self.close(
-                session,
-                CloseReason::InternalError,
-                "handed over without a CID",
-                effects,
-            ),
+            (Err(refusal), _) => self.refuse_app(session, refusal, effects),
+            (Ok(_), Who::Register(_)) => {
+                let text = "handed over without a CID";
+                self.close(session, CloseReason::InternalError, text, effects);
+            }
         }
+    }
+
+    fn refuse_app(&mut self, session: SessionId, refusal: AppRefusal, effects: &mut Vec<Effect>) {
+        let (reason, text) = match refusal {
+            AppRefusal::Unknown => (CloseReason::UnknownApp, "no app has this AppID"),
+            AppRefusal::Disabled => (CloseReason::AppDisabled, "the app is disabled"),
+            AppRefusal::SignRequired => (CloseReason::SignRequired, "sign missing or wrong"),
+        };
+        self.refuse(session, reason, text, effects);
     }
 
     /// Decides on a hello: refuse, hand over, register or log in.
@@ -73,16 +81,7 @@ impl Shard {
         }
         let app = match self.apps.admit(&hello, now.wall_ms) {
             Ok(app) => app,
-            Err(refusal) => {
-                let (reason, text) = match refusal {
-                    AppRefusal::Unknown => (CloseReason::UnknownApp, "no app has this AppID"),
-                    AppRefusal::Disabled => (CloseReason::AppDisabled, "the app is disabled"),
-                    AppRefusal::SignRequired => {
-                        (CloseReason::SignRequired, "sign missing or wrong")
-                    }
-                };
-                return self.refuse(session, reason, text, effects);
-            }
+            Err(refusal) => return self.refuse_app(session, refusal, effects),
         };
         match hello.identity {
             Who::Login(cid) => {
@@ -213,14 +212,10 @@ impl Shard {
         if owner != self.identity.me {
             return self.hand_off(session, owner, hello, effects);
         }
-        match self.devices.get(cid).map(|device| device.app) {
-            Some(app) => self.log_in(now, session, app, cid, &hello, registered, effects),
-            None => self.close(
-                session,
-                CloseReason::InternalError,
-                "registered device is gone",
-                effects,
-            ),
+        // The app may have changed while the registration was on its way to the disk.
+        match self.apps.open(&hello.app_id) {
+            Ok(app) => self.log_in(now, session, app, cid, &hello, registered, effects),
+            Err(refusal) => self.refuse_app(session, refusal, effects),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! | line | what it does |
 //! | --- | --- |
-//! | `world shards=2 devices_may_bind=no` | only as the first line |
+//! | `world shards=2 devices_may_bind=no hello=300s` | only as the first line |
 //! | `open s1 at=1` | a connection lands on a shard |
 //! | `hello s1 register install=1 secret=1` / `hello s1 login A secret=1` | with `app= hb= resume= sign=` |
 //! | `ping s1` `pong s1` `ack s1 1 2` `bye s1` `garbage s1` `welcome s1` | frames |
@@ -34,6 +34,7 @@
 
 mod asks;
 mod boot;
+mod counts;
 mod line;
 mod names;
 mod run;

@@ -8,6 +8,7 @@ use server_core::op::{Committed, Submitted};
 use server_core::rows::{Keyspace, Rows, RowsError, WriteSet};
 use server_core::wheel::TICK_MS;
 
+use super::counts;
 use super::line::{Line, duration_ms, number};
 use super::sums;
 use super::world::World;
@@ -178,7 +179,7 @@ impl World {
             let came: u64 = self
                 .shards
                 .iter()
-                .map(|shard| sums::count(&shard.counters(), name))
+                .map(|shard| counts::of_name(&shard.counters(), name))
                 .sum();
             assert_eq!(came, number(value), "line {}: {name}", line.number);
         }

@@ -19,7 +19,7 @@ use server_core::rows::MemoryRows;
 use server_core::shard::{Identity, Settings, Shard};
 
 use super::boot::app;
-use super::line::Line;
+use super::line::{Line, duration_ms};
 use super::show::{self, Shown};
 
 /// Noon of a day, so that hours may pass before its end.
@@ -62,6 +62,7 @@ impl World {
     pub(super) fn new(line: &Line) -> World {
         let settings = Settings {
             devices_may_bind: line.named_or("devices_may_bind", "yes") == "yes",
+            hello_timeout_ms: duration_ms(line.named_or("hello", "10s")) as u64,
             ..Settings::default()
         };
         let rows = MemoryRows::default();

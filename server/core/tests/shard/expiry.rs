@@ -283,3 +283,51 @@ fn given_a_clock_set_back_over_the_end_of_a_day_when_the_day_is_dropped_should_k
         "
     ));
 }
+
+#[test]
+fn given_a_clock_that_ran_a_day_ahead_when_set_back_and_an_old_message_is_acked_should_count_it_once()
+ {
+    check(
+        "
+        open s1
+        hello s1 register hb=1800
+        commit             -> welcome s1 A registered hb=1800
+        push A ttl=11h
+        commit             -> push s1 1 x
+                           -> answered r t A:online
+        clock 13h
+        tick 1s
+        commit
+        tally accepted=1 expired=1
+        clock -13h
+        push A ttl=11h body=y
+        commit             -> push s1 2 y
+                           -> answered r t A:online
+        ack s1 1
+        tick 1s
+        commit
+        tally accepted=2 acked=1 expired=0
+        ack s1 2
+        tick 1s
+        commit
+        tally accepted=2 acked=2 expired=0
+        ",
+    );
+}
+
+#[test]
+fn given_a_day_that_ends_in_a_batch_before_a_push_for_it_when_committed_should_count_the_push() {
+    check(&format!(
+        "{A}
+        gone s1
+        tick 1s
+        commit
+        clock 13h
+        tick 1s
+        push A ttl=-2h
+        commit             -> answered r t A:offline
+        rows A 0
+        tally accepted=1 expired=1
+        "
+    ));
+}

@@ -142,6 +142,18 @@ fn given_no_hello_when_time_is_over_should_close() {
 }
 
 #[test]
+fn given_a_hello_awaited_for_longer_than_the_wheel_turns_when_time_passes_should_not_close_early() {
+    check(
+        "
+        world hello=300s
+        open s1
+        tick 300s
+        tick 250ms         -> close s1 HelloTimeout
+        ",
+    );
+}
+
+#[test]
 fn given_any_other_frame_or_garbage_first_when_it_comes_should_close() {
     check(
         "
