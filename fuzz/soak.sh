@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A long run over all targets in turn: fuzz/soak.sh HOURS of processor time. What they find by the
+# A long run over all targets in turn: fuzz/soak.sh HOURS by the clock. What they find by the
 # way stays in fuzz/target/corpus, so that the next run goes on from there. Half of the time goes
 # to `operations`, which has the most to find.
 set -euo pipefail
