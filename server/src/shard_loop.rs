@@ -134,6 +134,8 @@ pub struct ShardLoop {
     queue: TaskQueueHandle,
     draining: Cell<Draining>,
     finishing: Cell<bool>,
+    /// Who of the night watch to wake when the shard finishes.
+    watch: RefCell<Vec<Option<std::task::Waker>>>,
     /// Connections accepted here whose hello was not answered yet.
     greetings: Cell<usize>,
     offences: RefCell<Offences>,
@@ -191,6 +193,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         queue,
         draining: Cell::new(Draining::No),
         finishing: Cell::new(false),
+        watch: RefCell::default(),
         greetings: Cell::new(0),
         offences: RefCell::default(),
         tasks: Cell::new(0),
@@ -320,6 +323,7 @@ impl ShardLoop {
                 }
                 Control::Finish => {
                     self.finishing.set(true);
+                    self.dismiss_watch();
                     self.step(ShardEvent::Finish);
                 }
             }

@@ -9,7 +9,9 @@
 //! that are longer than any turn of the executor, since those that expired during a turn are among
 //! what does not run. Such a sleep ends with the next of them.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use glommio::timer::Timer;
@@ -22,15 +24,39 @@ use super::ShardLoop;
 const PERIODS_MS: [u64; 7] = [211, 307, 401, 503, 1009, 3001, 9001];
 
 impl ShardLoop {
-    /// Lets the timers run until the shard ends.
+    /// Lets the timers run until the shard ends; the longest must not hold up that end.
     pub(super) fn post_watch(self: &Rc<Self>) {
-        for period_ms in PERIODS_MS {
+        self.watch.borrow_mut().resize(PERIODS_MS.len(), None);
+        for (post, period_ms) in PERIODS_MS.into_iter().enumerate() {
             let this = Rc::clone(self);
             self.spawn(async move {
                 while !this.finishing.get() {
-                    Timer::new(Duration::from_millis(period_ms)).await;
+                    let timer = async {
+                        Timer::new(Duration::from_millis(period_ms)).await;
+                    };
+                    futures_lite::future::or(timer, this.dismissed(post)).await;
                 }
             });
+        }
+    }
+
+    async fn dismissed(&self, post: usize) {
+        poll_fn(|cx| {
+            if self.finishing.get() {
+                return Poll::Ready(());
+            }
+            if let Some(waker) = self.watch.borrow_mut().get_mut(post) {
+                *waker = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The shard finishes: the timers are not waited for.
+    pub(super) fn dismiss_watch(&self) {
+        for waker in self.watch.take().into_iter().flatten() {
+            waker.wake();
         }
     }
 }
