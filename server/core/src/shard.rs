@@ -214,6 +214,11 @@ impl Shard {
         );
     }
 
+    /// How many sessions stand in line for a page, dead ones included.
+    pub fn page_line_len(&self) -> usize {
+        self.page_line.len()
+    }
+
     /// Checks every invariant, in time proportional to the number of sessions.
     pub fn check_invariants(&self) {
         self.check_bounds();

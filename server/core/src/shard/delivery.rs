@@ -81,7 +81,17 @@ impl Shard {
         }
     }
 
+    /// Dead sessions leave the line when it is longer than what is alive can make it, so that
+    /// devices that come and go while a reader hangs do not lengthen it for ever.
     fn line_up(&mut self, session: SessionId) {
+        if self.page_line.len() > 2 * self.sessions.len() {
+            self.page_line
+                .retain(|waiting| self.sessions.contains_key(waiting));
+            assert!(
+                self.page_line.len() <= self.sessions.len(),
+                "each stands in line once"
+            );
+        }
         if let Some(Session::Live(live)) = self.sessions.get_mut(&session)
             && !live.in_page_line
         {

@@ -6,6 +6,7 @@ use server_core::event::ShardEvent;
 use server_core::keys;
 use server_core::op::{Committed, Submitted};
 use server_core::rows::{Keyspace, Rows, RowsError, WriteSet};
+use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use super::counts;
@@ -56,6 +57,15 @@ impl World {
             "deliver" if line.has_word("reads") => self.deliver_reads(),
             "deliver" => self.deliver(line.named("at").map(number)),
             "waiting" => self.waiting(line),
+            "line" => {
+                let longest = self.shards.iter().map(Shard::page_line_len).max();
+                let len_max = number(line.word(1)) as usize;
+                assert!(
+                    longest <= Some(len_max),
+                    "line {}: {longest:?}",
+                    line.number
+                );
+            }
             "tick" => self.pass(duration_ms(line.word(1)) as u64, TICK_MS),
             "jump" => {
                 let ms = duration_ms(line.word(1)) as u64;

@@ -125,6 +125,29 @@ fn given_a_session_in_the_line_when_it_goes_should_give_its_place_to_the_next() 
 }
 
 #[test]
+fn given_a_reader_that_hangs_when_a_device_comes_and_goes_should_not_lengthen_the_line() {
+    let mut script = format!(
+        "{A}
+        gone s1
+        push A
+        commit               -> answered r t A:offline
+        cids alice n=256
+        "
+    );
+    for n in 0..100 {
+        script += &format!(
+            "open t{n}
+            hello t{n} login A -> welcome t{n} A known hb=240
+            line 3
+            gone t{n}
+            "
+        );
+    }
+    script += "read -> 256x answered q none";
+    check(&script);
+}
+
+#[test]
 fn given_many_cursors_that_moved_when_the_bound_is_reached_should_flush_before_the_tick() {
     let mut script = String::new();
     for n in 0..512 {
