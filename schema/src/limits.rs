@@ -22,7 +22,22 @@ pub const MESSAGE_LEN_MAX: usize = 4 * 1024;
 pub const TASK_TARGETS_MAX: usize = 10_000;
 
 /// Longest `Task`, bytes: 32 a target, and 1 KiB for the request id and the table.
-pub const TASK_LEN_MAX: usize = TASK_TARGETS_MAX * 32 + 1024;
+pub const TASK_LEN_MAX: usize = TASK_TARGETS_MAX * 32 + VENDOR_LEN_MAX + 1024;
+
+/// Longest text for vendor channels, bytes. They take at most 4 KiB a message each; there are about a dozen of them.
+pub const VENDOR_LEN_MAX: usize = 48 * 1024;
+
+/// Most values over all conditions of one push, so that a request cannot make a shard walk its sets for long.
+pub const CONDITION_VALUES_MAX: usize = 1000;
+
+/// Most conditions of one push (the REST API's limit).
+pub const CONDITIONS_MAX: usize = 100;
+
+/// Longest `Group`, bytes: values of at most 32 characters with 8 bytes of table each, the vendor text, 4 KiB for the rest.
+pub const GROUP_LEN_MAX: usize = CONDITION_VALUES_MAX * (32 * 4 + 16) + VENDOR_LEN_MAX + 4096;
+
+/// Most different actions that one sum counts. Full: further ones are counted in no list, only as events.
+pub const ACTIONS_MAX: usize = 64;
 
 /// Deepest nesting of tables: a push and its content. Tables a newer writer adds are not visited, so the bound is exact.
 pub const DEPTH_MAX: usize = 2;

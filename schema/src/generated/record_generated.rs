@@ -315,6 +315,133 @@ impl<'a> TaskTarget {
 
 }
 
+// struct ActionCount, aligned to 8
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct ActionCount(pub [u8; 16]);
+impl Default for ActionCount { 
+  fn default() -> Self { 
+    Self([0; 16])
+  }
+}
+impl ::core::fmt::Debug for ActionCount {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("ActionCount")
+      .field("action", &self.action())
+      .field("count", &self.count())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for ActionCount {}
+impl<'a> ::flatbuffers::Follow<'a> for ActionCount {
+  type Inner = &'a ActionCount;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a ActionCount>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a ActionCount {
+  type Inner = &'a ActionCount;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<ActionCount>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for ActionCount {
+    type Output = ActionCount;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const ActionCount as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(8)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for ActionCount {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> ActionCount {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    action: u32,
+    count: u64,
+  ) -> Self {
+    let mut s = Self([0; 16]);
+    s.set_action(action);
+    s.set_count(count);
+    s
+  }
+
+  pub fn action(&self) -> u32 {
+    let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[0..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_action(&mut self, x: u32) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[0..].as_mut_ptr(),
+        ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn count(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[8..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_count(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[8..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+}
+
 pub enum AppOffset {}
 #[derive(Copy, Clone, PartialEq)]
 
@@ -1182,6 +1309,7 @@ impl<'a> Message<'a> {
   pub const VT_PIECES: ::flatbuffers::VOffsetT = 8;
   pub const VT_SEALED: ::flatbuffers::VOffsetT = 10;
   pub const VT_BODY: ::flatbuffers::VOffsetT = 12;
+  pub const VT_GROUP: ::flatbuffers::VOffsetT = 14;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1193,6 +1321,7 @@ impl<'a> Message<'a> {
     args: &'args MessageArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Message<'bldr>> {
     let mut builder = MessageBuilder::new(_fbb);
+    builder.add_group(args.group);
     builder.add_accepted_ms(args.accepted_ms);
     builder.add_expires_ms(args.expires_ms);
     if let Some(x) = args.body { builder.add_body(x); }
@@ -1237,6 +1366,13 @@ impl<'a> Message<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Message::VT_BODY, None).unwrap()}
   }
+  #[inline]
+  pub fn group(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Message::VT_GROUP, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Message<'_> {
@@ -1250,6 +1386,7 @@ impl ::flatbuffers::Verifiable for Message<'_> {
      .visit_field::<u16>("pieces", Self::VT_PIECES, false)?
      .visit_field::<bool>("sealed", Self::VT_SEALED, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("body", Self::VT_BODY, true)?
+     .visit_field::<u64>("group", Self::VT_GROUP, false)?
      .finish();
     Ok(())
   }
@@ -1260,6 +1397,7 @@ pub struct MessageArgs<'a> {
     pub pieces: u16,
     pub sealed: bool,
     pub body: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+    pub group: u64,
 }
 impl<'a> Default for MessageArgs<'a> {
   #[inline]
@@ -1270,6 +1408,7 @@ impl<'a> Default for MessageArgs<'a> {
       pieces: 0,
       sealed: false,
       body: None, // required field
+      group: 0,
     }
   }
 }
@@ -1300,6 +1439,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> MessageBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Message::VT_BODY, body);
   }
   #[inline]
+  pub fn add_group(&mut self, group: u64) {
+    self.fbb_.push_slot::<u64>(Message::VT_GROUP, group, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> MessageBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     MessageBuilder {
@@ -1323,6 +1466,7 @@ impl ::core::fmt::Debug for Message<'_> {
       ds.field("pieces", &self.pieces());
       ds.field("sealed", &self.sealed());
       ds.field("body", &self.body());
+      ds.field("group", &self.group());
       ds.finish()
   }
 }
@@ -1461,6 +1605,7 @@ impl<'a> Task<'a> {
   pub const VT_EXPIRES_MS: ::flatbuffers::VOffsetT = 8;
   pub const VT_KEPT: ::flatbuffers::VOffsetT = 10;
   pub const VT_TARGETS: ::flatbuffers::VOffsetT = 12;
+  pub const VT_VENDOR: ::flatbuffers::VOffsetT = 14;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1474,6 +1619,7 @@ impl<'a> Task<'a> {
     let mut builder = TaskBuilder::new(_fbb);
     builder.add_expires_ms(args.expires_ms);
     builder.add_accepted_ms(args.accepted_ms);
+    if let Some(x) = args.vendor { builder.add_vendor(x); }
     if let Some(x) = args.targets { builder.add_targets(x); }
     if let Some(x) = args.request_id { builder.add_request_id(x); }
     builder.add_kept(args.kept);
@@ -1516,6 +1662,13 @@ impl<'a> Task<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, TaskTarget>>>(Task::VT_TARGETS, None).unwrap()}
   }
+  #[inline]
+  pub fn vendor(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Task::VT_VENDOR, None)}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Task<'_> {
@@ -1529,6 +1682,7 @@ impl ::flatbuffers::Verifiable for Task<'_> {
      .visit_field::<u64>("expires_ms", Self::VT_EXPIRES_MS, false)?
      .visit_field::<bool>("kept", Self::VT_KEPT, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, TaskTarget>>>("targets", Self::VT_TARGETS, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("vendor", Self::VT_VENDOR, false)?
      .finish();
     Ok(())
   }
@@ -1539,6 +1693,7 @@ pub struct TaskArgs<'a> {
     pub expires_ms: u64,
     pub kept: bool,
     pub targets: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, TaskTarget>>>,
+    pub vendor: Option<::flatbuffers::WIPOffset<&'a str>>,
 }
 impl<'a> Default for TaskArgs<'a> {
   #[inline]
@@ -1549,6 +1704,7 @@ impl<'a> Default for TaskArgs<'a> {
       expires_ms: 0,
       kept: false,
       targets: None, // required field
+      vendor: None,
     }
   }
 }
@@ -1579,6 +1735,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> TaskBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Task::VT_TARGETS, targets);
   }
   #[inline]
+  pub fn add_vendor(&mut self, vendor: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Task::VT_VENDOR, vendor);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> TaskBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     TaskBuilder {
@@ -1603,6 +1763,7 @@ impl ::core::fmt::Debug for Task<'_> {
       ds.field("expires_ms", &self.expires_ms());
       ds.field("kept", &self.kept());
       ds.field("targets", &self.targets());
+      ds.field("vendor", &self.vendor());
       ds.finish()
   }
 }
@@ -1625,6 +1786,7 @@ impl<'a> Outcome<'a> {
   pub const VT_FATE: ::flatbuffers::VOffsetT = 4;
   pub const VT_SENT_MS: ::flatbuffers::VOffsetT = 6;
   pub const VT_FINAL_MS: ::flatbuffers::VOffsetT = 8;
+  pub const VT_GROUP: ::flatbuffers::VOffsetT = 10;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1636,6 +1798,7 @@ impl<'a> Outcome<'a> {
     args: &'args OutcomeArgs
   ) -> ::flatbuffers::WIPOffset<Outcome<'bldr>> {
     let mut builder = OutcomeBuilder::new(_fbb);
+    builder.add_group(args.group);
     builder.add_final_ms(args.final_ms);
     builder.add_sent_ms(args.sent_ms);
     builder.add_fate(args.fate);
@@ -1664,6 +1827,13 @@ impl<'a> Outcome<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u64>(Outcome::VT_FINAL_MS, Some(0)).unwrap()}
   }
+  #[inline]
+  pub fn group(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Outcome::VT_GROUP, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Outcome<'_> {
@@ -1675,6 +1845,7 @@ impl ::flatbuffers::Verifiable for Outcome<'_> {
      .visit_field::<u8>("fate", Self::VT_FATE, false)?
      .visit_field::<u64>("sent_ms", Self::VT_SENT_MS, false)?
      .visit_field::<u64>("final_ms", Self::VT_FINAL_MS, false)?
+     .visit_field::<u64>("group", Self::VT_GROUP, false)?
      .finish();
     Ok(())
   }
@@ -1683,6 +1854,7 @@ pub struct OutcomeArgs {
     pub fate: u8,
     pub sent_ms: u64,
     pub final_ms: u64,
+    pub group: u64,
 }
 impl<'a> Default for OutcomeArgs {
   #[inline]
@@ -1691,6 +1863,7 @@ impl<'a> Default for OutcomeArgs {
       fate: 0,
       sent_ms: 0,
       final_ms: 0,
+      group: 0,
     }
   }
 }
@@ -1713,6 +1886,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> OutcomeBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u64>(Outcome::VT_FINAL_MS, final_ms, 0);
   }
   #[inline]
+  pub fn add_group(&mut self, group: u64) {
+    self.fbb_.push_slot::<u64>(Outcome::VT_GROUP, group, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> OutcomeBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     OutcomeBuilder {
@@ -1733,6 +1910,7 @@ impl ::core::fmt::Debug for Outcome<'_> {
       ds.field("fate", &self.fate());
       ds.field("sent_ms", &self.sent_ms());
       ds.field("final_ms", &self.final_ms());
+      ds.field("group", &self.group());
       ds.finish()
   }
 }
@@ -2010,6 +2188,1067 @@ impl ::core::fmt::Debug for Number<'_> {
   fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
     let mut ds = f.debug_struct("Number");
       ds.field("value", &self.value());
+      ds.finish()
+  }
+}
+pub enum GroupOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Group<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Group<'a> {
+  type Inner = Group<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Group<'a> {
+  pub const VT_APP: ::flatbuffers::VOffsetT = 4;
+  pub const VT_TASK_ID: ::flatbuffers::VOffsetT = 6;
+  pub const VT_GROUP_NAME: ::flatbuffers::VOffsetT = 8;
+  pub const VT_KIND: ::flatbuffers::VOffsetT = 10;
+  pub const VT_STATE: ::flatbuffers::VOffsetT = 12;
+  pub const VT_ACCEPTED_MS: ::flatbuffers::VOffsetT = 14;
+  pub const VT_START_MS: ::flatbuffers::VOffsetT = 16;
+  pub const VT_EXPIRES_MS: ::flatbuffers::VOffsetT = 18;
+  pub const VT_KEPT: ::flatbuffers::VOffsetT = 20;
+  pub const VT_SPEED: ::flatbuffers::VOffsetT = 22;
+  pub const VT_CONDITION_HEADS: ::flatbuffers::VOffsetT = 24;
+  pub const VT_CONDITION_VALUES: ::flatbuffers::VOffsetT = 26;
+  pub const VT_ACTIVE_DAYS: ::flatbuffers::VOffsetT = 28;
+  pub const VT_ACTIVE: ::flatbuffers::VOffsetT = 30;
+  pub const VT_PIECES: ::flatbuffers::VOffsetT = 32;
+  pub const VT_VENDOR: ::flatbuffers::VOffsetT = 34;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Group { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args GroupArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Group<'bldr>> {
+    let mut builder = GroupBuilder::new(_fbb);
+    builder.add_expires_ms(args.expires_ms);
+    builder.add_start_ms(args.start_ms);
+    builder.add_accepted_ms(args.accepted_ms);
+    if let Some(x) = args.vendor { builder.add_vendor(x); }
+    if let Some(x) = args.condition_values { builder.add_condition_values(x); }
+    if let Some(x) = args.condition_heads { builder.add_condition_heads(x); }
+    builder.add_speed(args.speed);
+    if let Some(x) = args.group_name { builder.add_group_name(x); }
+    if let Some(x) = args.task_id { builder.add_task_id(x); }
+    builder.add_app(args.app);
+    builder.add_pieces(args.pieces);
+    builder.add_active(args.active);
+    builder.add_active_days(args.active_days);
+    builder.add_kept(args.kept);
+    builder.add_state(args.state);
+    builder.add_kind(args.kind);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn app(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Group::VT_APP, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn task_id(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Group::VT_TASK_ID, None).unwrap()}
+  }
+  #[inline]
+  pub fn group_name(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Group::VT_GROUP_NAME, None).unwrap()}
+  }
+  #[inline]
+  pub fn kind(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Group::VT_KIND, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn state(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Group::VT_STATE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn accepted_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Group::VT_ACCEPTED_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn start_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Group::VT_START_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn expires_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Group::VT_EXPIRES_MS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn kept(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Group::VT_KEPT, Some(false)).unwrap()}
+  }
+  #[inline]
+  pub fn speed(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Group::VT_SPEED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn condition_heads(&self) -> ::flatbuffers::Vector<'a, u8> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Group::VT_CONDITION_HEADS, None).unwrap()}
+  }
+  #[inline]
+  pub fn condition_values(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(Group::VT_CONDITION_VALUES, None).unwrap()}
+  }
+  #[inline]
+  pub fn active_days(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Group::VT_ACTIVE_DAYS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn active(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Group::VT_ACTIVE, Some(false)).unwrap()}
+  }
+  #[inline]
+  pub fn pieces(&self) -> u16 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u16>(Group::VT_PIECES, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn vendor(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Group::VT_VENDOR, None)}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Group<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<u32>("app", Self::VT_APP, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("task_id", Self::VT_TASK_ID, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("group_name", Self::VT_GROUP_NAME, true)?
+     .visit_field::<u8>("kind", Self::VT_KIND, false)?
+     .visit_field::<u8>("state", Self::VT_STATE, false)?
+     .visit_field::<u64>("accepted_ms", Self::VT_ACCEPTED_MS, false)?
+     .visit_field::<u64>("start_ms", Self::VT_START_MS, false)?
+     .visit_field::<u64>("expires_ms", Self::VT_EXPIRES_MS, false)?
+     .visit_field::<bool>("kept", Self::VT_KEPT, false)?
+     .visit_field::<u32>("speed", Self::VT_SPEED, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("condition_heads", Self::VT_CONDITION_HEADS, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("condition_values", Self::VT_CONDITION_VALUES, true)?
+     .visit_field::<u8>("active_days", Self::VT_ACTIVE_DAYS, false)?
+     .visit_field::<bool>("active", Self::VT_ACTIVE, false)?
+     .visit_field::<u16>("pieces", Self::VT_PIECES, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("vendor", Self::VT_VENDOR, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct GroupArgs<'a> {
+    pub app: u32,
+    pub task_id: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub group_name: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub kind: u8,
+    pub state: u8,
+    pub accepted_ms: u64,
+    pub start_ms: u64,
+    pub expires_ms: u64,
+    pub kept: bool,
+    pub speed: u32,
+    pub condition_heads: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
+    pub condition_values: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub active_days: u8,
+    pub active: bool,
+    pub pieces: u16,
+    pub vendor: Option<::flatbuffers::WIPOffset<&'a str>>,
+}
+impl<'a> Default for GroupArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    GroupArgs {
+      app: 0,
+      task_id: None, // required field
+      group_name: None, // required field
+      kind: 0,
+      state: 0,
+      accepted_ms: 0,
+      start_ms: 0,
+      expires_ms: 0,
+      kept: false,
+      speed: 0,
+      condition_heads: None, // required field
+      condition_values: None, // required field
+      active_days: 0,
+      active: false,
+      pieces: 0,
+      vendor: None,
+    }
+  }
+}
+
+pub struct GroupBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> GroupBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_app(&mut self, app: u32) {
+    self.fbb_.push_slot::<u32>(Group::VT_APP, app, 0);
+  }
+  #[inline]
+  pub fn add_task_id(&mut self, task_id: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_TASK_ID, task_id);
+  }
+  #[inline]
+  pub fn add_group_name(&mut self, group_name: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_GROUP_NAME, group_name);
+  }
+  #[inline]
+  pub fn add_kind(&mut self, kind: u8) {
+    self.fbb_.push_slot::<u8>(Group::VT_KIND, kind, 0);
+  }
+  #[inline]
+  pub fn add_state(&mut self, state: u8) {
+    self.fbb_.push_slot::<u8>(Group::VT_STATE, state, 0);
+  }
+  #[inline]
+  pub fn add_accepted_ms(&mut self, accepted_ms: u64) {
+    self.fbb_.push_slot::<u64>(Group::VT_ACCEPTED_MS, accepted_ms, 0);
+  }
+  #[inline]
+  pub fn add_start_ms(&mut self, start_ms: u64) {
+    self.fbb_.push_slot::<u64>(Group::VT_START_MS, start_ms, 0);
+  }
+  #[inline]
+  pub fn add_expires_ms(&mut self, expires_ms: u64) {
+    self.fbb_.push_slot::<u64>(Group::VT_EXPIRES_MS, expires_ms, 0);
+  }
+  #[inline]
+  pub fn add_kept(&mut self, kept: bool) {
+    self.fbb_.push_slot::<bool>(Group::VT_KEPT, kept, false);
+  }
+  #[inline]
+  pub fn add_speed(&mut self, speed: u32) {
+    self.fbb_.push_slot::<u32>(Group::VT_SPEED, speed, 0);
+  }
+  #[inline]
+  pub fn add_condition_heads(&mut self, condition_heads: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_CONDITION_HEADS, condition_heads);
+  }
+  #[inline]
+  pub fn add_condition_values(&mut self, condition_values: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_CONDITION_VALUES, condition_values);
+  }
+  #[inline]
+  pub fn add_active_days(&mut self, active_days: u8) {
+    self.fbb_.push_slot::<u8>(Group::VT_ACTIVE_DAYS, active_days, 0);
+  }
+  #[inline]
+  pub fn add_active(&mut self, active: bool) {
+    self.fbb_.push_slot::<bool>(Group::VT_ACTIVE, active, false);
+  }
+  #[inline]
+  pub fn add_pieces(&mut self, pieces: u16) {
+    self.fbb_.push_slot::<u16>(Group::VT_PIECES, pieces, 0);
+  }
+  #[inline]
+  pub fn add_vendor(&mut self, vendor: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_VENDOR, vendor);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> GroupBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    GroupBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Group<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Group::VT_TASK_ID,"task_id");
+    self.fbb_.required(o, Group::VT_GROUP_NAME,"group_name");
+    self.fbb_.required(o, Group::VT_CONDITION_HEADS,"condition_heads");
+    self.fbb_.required(o, Group::VT_CONDITION_VALUES,"condition_values");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Group<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Group");
+      ds.field("app", &self.app());
+      ds.field("task_id", &self.task_id());
+      ds.field("group_name", &self.group_name());
+      ds.field("kind", &self.kind());
+      ds.field("state", &self.state());
+      ds.field("accepted_ms", &self.accepted_ms());
+      ds.field("start_ms", &self.start_ms());
+      ds.field("expires_ms", &self.expires_ms());
+      ds.field("kept", &self.kept());
+      ds.field("speed", &self.speed());
+      ds.field("condition_heads", &self.condition_heads());
+      ds.field("condition_values", &self.condition_values());
+      ds.field("active_days", &self.active_days());
+      ds.field("active", &self.active());
+      ds.field("pieces", &self.pieces());
+      ds.field("vendor", &self.vendor());
+      ds.finish()
+  }
+}
+pub enum SumsOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Sums<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Sums<'a> {
+  type Inner = Sums<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Sums<'a> {
+  pub const VT_TARGETS: ::flatbuffers::VOffsetT = 4;
+  pub const VT_ACKED: ::flatbuffers::VOffsetT = 6;
+  pub const VT_EXPIRED: ::flatbuffers::VOffsetT = 8;
+  pub const VT_FILTERED: ::flatbuffers::VOffsetT = 10;
+  pub const VT_REVOKED: ::flatbuffers::VOffsetT = 12;
+  pub const VT_SHOWN: ::flatbuffers::VOffsetT = 14;
+  pub const VT_CLICKED: ::flatbuffers::VOffsetT = 16;
+  pub const VT_ACTIONS: ::flatbuffers::VOffsetT = 18;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Sums { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args SumsArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Sums<'bldr>> {
+    let mut builder = SumsBuilder::new(_fbb);
+    builder.add_clicked(args.clicked);
+    builder.add_shown(args.shown);
+    builder.add_revoked(args.revoked);
+    builder.add_filtered(args.filtered);
+    builder.add_expired(args.expired);
+    builder.add_acked(args.acked);
+    builder.add_targets(args.targets);
+    if let Some(x) = args.actions { builder.add_actions(x); }
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn targets(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_TARGETS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn acked(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_ACKED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn expired(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_EXPIRED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn filtered(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_FILTERED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn revoked(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_REVOKED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn shown(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_SHOWN, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn clicked(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Sums::VT_CLICKED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn actions(&self) -> ::flatbuffers::Vector<'a, ActionCount> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ActionCount>>>(Sums::VT_ACTIONS, None).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Sums<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<u64>("targets", Self::VT_TARGETS, false)?
+     .visit_field::<u64>("acked", Self::VT_ACKED, false)?
+     .visit_field::<u64>("expired", Self::VT_EXPIRED, false)?
+     .visit_field::<u64>("filtered", Self::VT_FILTERED, false)?
+     .visit_field::<u64>("revoked", Self::VT_REVOKED, false)?
+     .visit_field::<u64>("shown", Self::VT_SHOWN, false)?
+     .visit_field::<u64>("clicked", Self::VT_CLICKED, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ActionCount>>>("actions", Self::VT_ACTIONS, true)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct SumsArgs<'a> {
+    pub targets: u64,
+    pub acked: u64,
+    pub expired: u64,
+    pub filtered: u64,
+    pub revoked: u64,
+    pub shown: u64,
+    pub clicked: u64,
+    pub actions: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ActionCount>>>,
+}
+impl<'a> Default for SumsArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    SumsArgs {
+      targets: 0,
+      acked: 0,
+      expired: 0,
+      filtered: 0,
+      revoked: 0,
+      shown: 0,
+      clicked: 0,
+      actions: None, // required field
+    }
+  }
+}
+
+pub struct SumsBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SumsBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_targets(&mut self, targets: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_TARGETS, targets, 0);
+  }
+  #[inline]
+  pub fn add_acked(&mut self, acked: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_ACKED, acked, 0);
+  }
+  #[inline]
+  pub fn add_expired(&mut self, expired: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_EXPIRED, expired, 0);
+  }
+  #[inline]
+  pub fn add_filtered(&mut self, filtered: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_FILTERED, filtered, 0);
+  }
+  #[inline]
+  pub fn add_revoked(&mut self, revoked: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_REVOKED, revoked, 0);
+  }
+  #[inline]
+  pub fn add_shown(&mut self, shown: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_SHOWN, shown, 0);
+  }
+  #[inline]
+  pub fn add_clicked(&mut self, clicked: u64) {
+    self.fbb_.push_slot::<u64>(Sums::VT_CLICKED, clicked, 0);
+  }
+  #[inline]
+  pub fn add_actions(&mut self, actions: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ActionCount>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Sums::VT_ACTIONS, actions);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SumsBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    SumsBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Sums<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Sums::VT_ACTIONS,"actions");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Sums<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Sums");
+      ds.field("targets", &self.targets());
+      ds.field("acked", &self.acked());
+      ds.field("expired", &self.expired());
+      ds.field("filtered", &self.filtered());
+      ds.field("revoked", &self.revoked());
+      ds.field("shown", &self.shown());
+      ds.field("clicked", &self.clicked());
+      ds.field("actions", &self.actions());
+      ds.finish()
+  }
+}
+pub enum WalkOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Walk<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Walk<'a> {
+  type Inner = Walk<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Walk<'a> {
+  pub const VT_UPTO: ::flatbuffers::VOffsetT = 4;
+  pub const VT_DONE: ::flatbuffers::VOffsetT = 6;
+  pub const VT_LEN: ::flatbuffers::VOffsetT = 8;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Walk { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args WalkArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Walk<'bldr>> {
+    let mut builder = WalkBuilder::new(_fbb);
+    builder.add_len(args.len);
+    if let Some(x) = args.upto { builder.add_upto(x); }
+    builder.add_done(args.done);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn upto(&self) -> &'a Bytes16 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Bytes16>(Walk::VT_UPTO, None).unwrap()}
+  }
+  #[inline]
+  pub fn done(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Walk::VT_DONE, Some(false)).unwrap()}
+  }
+  #[inline]
+  pub fn len(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Walk::VT_LEN, Some(0)).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Walk<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<Bytes16>("upto", Self::VT_UPTO, true)?
+     .visit_field::<bool>("done", Self::VT_DONE, false)?
+     .visit_field::<u64>("len", Self::VT_LEN, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct WalkArgs<'a> {
+    pub upto: Option<&'a Bytes16>,
+    pub done: bool,
+    pub len: u64,
+}
+impl<'a> Default for WalkArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    WalkArgs {
+      upto: None, // required field
+      done: false,
+      len: 0,
+    }
+  }
+}
+
+pub struct WalkBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> WalkBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_upto(&mut self, upto: &Bytes16) {
+    self.fbb_.push_slot_always::<&Bytes16>(Walk::VT_UPTO, upto);
+  }
+  #[inline]
+  pub fn add_done(&mut self, done: bool) {
+    self.fbb_.push_slot::<bool>(Walk::VT_DONE, done, false);
+  }
+  #[inline]
+  pub fn add_len(&mut self, len: u64) {
+    self.fbb_.push_slot::<u64>(Walk::VT_LEN, len, 0);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> WalkBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    WalkBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Walk<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Walk::VT_UPTO,"upto");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Walk<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Walk");
+      ds.field("upto", &self.upto());
+      ds.field("done", &self.done());
+      ds.field("len", &self.len());
+      ds.finish()
+  }
+}
+pub enum ClientTagsOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct ClientTags<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for ClientTags<'a> {
+  type Inner = ClientTags<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> ClientTags<'a> {
+  pub const VT_TAGS: ::flatbuffers::VOffsetT = 4;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    ClientTags { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args ClientTagsArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<ClientTags<'bldr>> {
+    let mut builder = ClientTagsBuilder::new(_fbb);
+    if let Some(x) = args.tags { builder.add_tags(x); }
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn tags(&self) -> ::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(ClientTags::VT_TAGS, None).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for ClientTags<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("tags", Self::VT_TAGS, true)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct ClientTagsArgs<'a> {
+    pub tags: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+}
+impl<'a> Default for ClientTagsArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    ClientTagsArgs {
+      tags: None, // required field
+    }
+  }
+}
+
+pub struct ClientTagsBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ClientTagsBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_tags(&mut self, tags: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(ClientTags::VT_TAGS, tags);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ClientTagsBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    ClientTagsBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<ClientTags<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, ClientTags::VT_TAGS,"tags");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for ClientTags<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("ClientTags");
+      ds.field("tags", &self.tags());
+      ds.finish()
+  }
+}
+pub enum ProfileOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Profile<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Profile<'a> {
+  type Inner = Profile<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Profile<'a> {
+  pub const VT_BADGE: ::flatbuffers::VOffsetT = 4;
+  pub const VT_DEVICE_TOKEN: ::flatbuffers::VOffsetT = 6;
+  pub const VT_TOKEN_KIND: ::flatbuffers::VOffsetT = 8;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Profile { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args ProfileArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Profile<'bldr>> {
+    let mut builder = ProfileBuilder::new(_fbb);
+    if let Some(x) = args.token_kind { builder.add_token_kind(x); }
+    if let Some(x) = args.device_token { builder.add_device_token(x); }
+    builder.add_badge(args.badge);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn badge(&self) -> i32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<i32>(Profile::VT_BADGE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn device_token(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_DEVICE_TOKEN, None).unwrap()}
+  }
+  #[inline]
+  pub fn token_kind(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_TOKEN_KIND, None).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Profile<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<i32>("badge", Self::VT_BADGE, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("device_token", Self::VT_DEVICE_TOKEN, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("token_kind", Self::VT_TOKEN_KIND, true)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct ProfileArgs<'a> {
+    pub badge: i32,
+    pub device_token: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub token_kind: Option<::flatbuffers::WIPOffset<&'a str>>,
+}
+impl<'a> Default for ProfileArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    ProfileArgs {
+      badge: 0,
+      device_token: None, // required field
+      token_kind: None, // required field
+    }
+  }
+}
+
+pub struct ProfileBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ProfileBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_badge(&mut self, badge: i32) {
+    self.fbb_.push_slot::<i32>(Profile::VT_BADGE, badge, 0);
+  }
+  #[inline]
+  pub fn add_device_token(&mut self, device_token: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_DEVICE_TOKEN, device_token);
+  }
+  #[inline]
+  pub fn add_token_kind(&mut self, token_kind: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_TOKEN_KIND, token_kind);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ProfileBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    ProfileBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Profile<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Profile::VT_DEVICE_TOKEN,"device_token");
+    self.fbb_.required(o, Profile::VT_TOKEN_KIND,"token_kind");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Profile<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Profile");
+      ds.field("badge", &self.badge());
+      ds.field("device_token", &self.device_token());
+      ds.field("token_kind", &self.token_kind());
+      ds.finish()
+  }
+}
+pub enum PresenceOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Presence<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Presence<'a> {
+  type Inner = Presence<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Presence<'a> {
+  pub const VT_REGISTERED: ::flatbuffers::VOffsetT = 4;
+  pub const VT_ACTIVE: ::flatbuffers::VOffsetT = 6;
+  pub const VT_ONLINE_PEAK: ::flatbuffers::VOffsetT = 8;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Presence { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args PresenceArgs
+  ) -> ::flatbuffers::WIPOffset<Presence<'bldr>> {
+    let mut builder = PresenceBuilder::new(_fbb);
+    builder.add_online_peak(args.online_peak);
+    builder.add_active(args.active);
+    builder.add_registered(args.registered);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn registered(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Presence::VT_REGISTERED, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn active(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Presence::VT_ACTIVE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn online_peak(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Presence::VT_ONLINE_PEAK, Some(0)).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Presence<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<u64>("registered", Self::VT_REGISTERED, false)?
+     .visit_field::<u64>("active", Self::VT_ACTIVE, false)?
+     .visit_field::<u64>("online_peak", Self::VT_ONLINE_PEAK, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct PresenceArgs {
+    pub registered: u64,
+    pub active: u64,
+    pub online_peak: u64,
+}
+impl<'a> Default for PresenceArgs {
+  #[inline]
+  fn default() -> Self {
+    PresenceArgs {
+      registered: 0,
+      active: 0,
+      online_peak: 0,
+    }
+  }
+}
+
+pub struct PresenceBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> PresenceBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_registered(&mut self, registered: u64) {
+    self.fbb_.push_slot::<u64>(Presence::VT_REGISTERED, registered, 0);
+  }
+  #[inline]
+  pub fn add_active(&mut self, active: u64) {
+    self.fbb_.push_slot::<u64>(Presence::VT_ACTIVE, active, 0);
+  }
+  #[inline]
+  pub fn add_online_peak(&mut self, online_peak: u64) {
+    self.fbb_.push_slot::<u64>(Presence::VT_ONLINE_PEAK, online_peak, 0);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> PresenceBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    PresenceBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Presence<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Presence<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Presence");
+      ds.field("registered", &self.registered());
+      ds.field("active", &self.active());
+      ds.field("online_peak", &self.online_peak());
       ds.finish()
   }
 }

@@ -28,6 +28,8 @@ pub struct Message {
     pub sealed: bool,
     /// The first piece of the body.
     pub body: Vec<u8>,
+    /// The group push whose body it has, 0 for none: then its own is empty.
+    pub group: u64,
 }
 
 /// A stored message whose body still lies in the buffer it was read from.
@@ -43,6 +45,8 @@ pub struct MessageRef<'a> {
     pub sealed: bool,
     /// The first piece of the body.
     pub body: &'a [u8],
+    /// The group push whose body it has, 0 for none: then its own is empty.
+    pub group: u64,
 }
 
 impl Message {
@@ -67,6 +71,7 @@ impl Message {
             pieces: self.pieces,
             sealed: self.sealed,
             body: &self.body,
+            group: self.group,
         }
     }
 }
@@ -84,6 +89,7 @@ impl<'a> MessageRef<'a> {
                     pieces: self.pieces,
                     sealed: self.sealed,
                     body: Some(body),
+                    group: self.group,
                 },
             )
         })
@@ -101,6 +107,7 @@ impl<'a> MessageRef<'a> {
             pieces: message.pieces(),
             sealed: message.sealed(),
             body: message.body().bytes(),
+            group: message.group(),
         })
     }
 
@@ -112,6 +119,7 @@ impl<'a> MessageRef<'a> {
             pieces: self.pieces,
             sealed: self.sealed,
             body: self.body.to_vec(),
+            group: self.group,
         }
     }
 }
@@ -137,6 +145,7 @@ impl MessageRef<'_> {
             .field("pieces", &self.pieces)
             .field("sealed", &self.sealed)
             .field("body_len", &self.body.len())
+            .field("group", &self.group)
             .finish()
     }
 }

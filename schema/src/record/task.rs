@@ -31,6 +31,8 @@ pub struct Task {
     pub kept: bool,
     /// Its targets in the order of the request; at most [`TASK_TARGETS_MAX`](crate::limits::TASK_TARGETS_MAX).
     pub targets: Vec<TaskTarget>,
+    /// What a vendor channel is to know, JSON of at most [`VENDOR_LEN_MAX`](crate::limits::VENDOR_LEN_MAX) bytes.
+    pub vendor: Option<String>,
 }
 
 /// One target of a task.
@@ -53,6 +55,8 @@ pub struct Outcome {
     pub sent_ms: u64,
     /// When it became final, Unix milliseconds.
     pub final_ms: u64,
+    /// The group push that it belonged to, 0 for none.
+    pub group: u64,
 }
 
 impl Task {
@@ -60,6 +64,7 @@ impl Task {
     pub fn encode(&self) -> Vec<u8> {
         TASK.build(|builder| {
             let request_id = builder.create_string(&self.request_id);
+            let vendor = self.vendor.as_ref().map(|text| builder.create_string(text));
             let targets = builder.create_vector_from_iter(self.targets.iter().map(|target| {
                 fb::TaskTarget::new(
                     &fb::Bytes16::new(&target.cid),
@@ -75,6 +80,7 @@ impl Task {
                     expires_ms: self.expires_ms,
                     kept: self.kept,
                     targets: Some(targets),
+                    vendor,
                 },
             )
         })
@@ -100,6 +106,7 @@ impl Task {
                     status: target.status(),
                 })
                 .collect(),
+            vendor: task.vendor().map(str::to_owned),
         })
     }
 }
@@ -114,6 +121,7 @@ impl Outcome {
                     fate: self.fate,
                     sent_ms: self.sent_ms,
                     final_ms: self.final_ms,
+                    group: self.group,
                 },
             )
         })
@@ -129,6 +137,7 @@ impl Outcome {
             fate: outcome.fate(),
             sent_ms: outcome.sent_ms(),
             final_ms: outcome.final_ms(),
+            group: outcome.group(),
         })
     }
 }

@@ -3,7 +3,10 @@
 //! Owner: the tests of this crate. Always: equality is the derived one, so every field counts.
 
 use proptest::prelude::*;
-use schema::record::{AliasOfClient, Binding, Cursor, Message, MessageRef, Number, Tally};
+use schema::record::{
+    AliasOfClient, Binding, ClientTags, Cursor, Message, MessageRef, Number, Presence, Profile,
+    Sums, Tally, Walk,
+};
 
 use crate::samples::{self, Codec};
 
@@ -87,6 +90,29 @@ proptest! {
     #[test]
     fn given_any_task_when_encoded_should_decode_equal(value in samples::tasks()) {
         assert_round_trip("first answer", value);
+    }
+
+    #[test]
+    fn given_any_group_when_encoded_should_decode_equal(value in samples::groups()) {
+        assert_round_trip("group", value);
+    }
+
+    #[test]
+    fn given_any_client_when_encoded_should_decode_equal(
+        tags in proptest::collection::vec(".{0,32}", 0..100),
+        texts in (".{0,40}", ".{0,40}"),
+        badge in any::<i32>(),
+        n in any::<[u64; 10]>(),
+        actions in proptest::collection::vec((any::<u32>(), any::<u64>()), 0..64),
+    ) {
+        assert_round_trip("client tags", ClientTags { tags });
+        let (device_token, token_kind) = texts;
+        assert_round_trip("profile", Profile { badge, device_token, token_kind });
+        let [registered, active, online_peak, targets, acked, expired, filtered, revoked, shown, clicked] = n;
+        assert_round_trip("presence", Presence { registered, active, online_peak });
+        let sums = Sums { targets, acked, expired, filtered, revoked, shown, clicked, actions };
+        assert_round_trip("sums", sums);
+        assert_round_trip("walk", Walk { upto: [badge as u8; 16], done: badge > 0, len: n[0] });
     }
 
     #[test]

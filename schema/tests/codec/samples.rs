@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use schema::SchemaError;
 use schema::push::{Content, DisplayWindow, Notification, PushMessage};
 use schema::record::{
-    AliasOfClient, App, Binding, Cursor, Device, FirstAnswer, Message, Number, Outcome,
-    PreviousSecrets, Tally, Task, TaskTarget,
+    AliasOfClient, App, Binding, ClientTags, Cursor, Device, FirstAnswer, Group, Message, Number,
+    Outcome, Presence, PreviousSecrets, Profile, Sums, Tally, Task, TaskTarget, Walk,
 };
 
 /// What `encode` and `decode` look like on every struct.
@@ -46,7 +46,13 @@ codec!(
     Task,
     Outcome,
     Tally,
-    Number
+    Number,
+    Group,
+    Sums,
+    Walk,
+    ClientTags,
+    Profile,
+    Presence
 );
 
 /// Calls a generic function with the name and the sample of every struct; the names are the golden files'.
@@ -66,6 +72,15 @@ macro_rules! for_every_sample {
         $check("outcome", $crate::samples::outcome() $(, $more)?);
         $check("tally", $crate::samples::tally() $(, $more)?);
         $check("number", $crate::samples::number() $(, $more)?);
+        $check("message_of_group", $crate::samples::message_of_group() $(, $more)?);
+        $check("task_with_vendor", $crate::samples::task_with_vendor() $(, $more)?);
+        $check("outcome_of_group", $crate::samples::outcome_of_group() $(, $more)?);
+        $check("group", $crate::samples::group() $(, $more)?);
+        $check("sums", $crate::samples::sums() $(, $more)?);
+        $check("walk", $crate::samples::walk() $(, $more)?);
+        $check("client_tags", $crate::samples::client_tags() $(, $more)?);
+        $check("profile", $crate::samples::profile() $(, $more)?);
+        $check("presence", $crate::samples::presence() $(, $more)?);
     };
 }
 pub(crate) use for_every_sample;
@@ -186,6 +201,17 @@ pub(crate) fn message() -> Message {
         pieces: 2,
         sealed: true,
         body: (0..=255).collect(),
+        group: 0,
+    }
+}
+
+pub(crate) fn message_of_group() -> Message {
+    Message {
+        pieces: 0,
+        sealed: false,
+        body: Vec::new(),
+        group: 0x0123_4567_89ab_cdef,
+        ..message()
     }
 }
 
@@ -208,6 +234,14 @@ pub(crate) fn task() -> Task {
         expires_ms: 1_795_507_200_000,
         kept: true,
         targets: (1..=3).map(target).collect(),
+        vendor: None,
+    }
+}
+
+pub(crate) fn task_with_vendor() -> Task {
+    Task {
+        vendor: Some("{\"push_channel\":{\"ios\":{\"type\":\"notify\"}}}".into()),
+        ..task()
     }
 }
 
@@ -216,6 +250,78 @@ pub(crate) fn outcome() -> Outcome {
         fate: 1,
         sent_ms: 1_795_500_000_004,
         final_ms: 1_795_500_000_005,
+        group: 0,
+    }
+}
+
+pub(crate) fn outcome_of_group() -> Outcome {
+    Outcome {
+        group: 0x0123_4567_89ab_cdef,
+        ..outcome()
+    }
+}
+
+pub(crate) fn group() -> Group {
+    Group {
+        app: 7,
+        task_id: "RASA_1124_b3f1".into(),
+        group_name: "spring-2026".into(),
+        kind: 1,
+        state: 2,
+        accepted_ms: 1_795_500_000_000,
+        start_ms: 1_795_500_600_000,
+        expires_ms: 1_795_507_800_000,
+        kept: true,
+        speed: 100,
+        condition_heads: vec![[1, 2, 2], [2, 1, 1]],
+        condition_values: vec!["北京".into(), "上海".into(), "android".into()],
+        active_days: 30,
+        active: true,
+        pieces: 2,
+        vendor: Some("{\"strategy\":{\"default\":1}}".into()),
+    }
+}
+
+pub(crate) fn sums() -> Sums {
+    Sums {
+        targets: 28,
+        acked: 7,
+        expired: 6,
+        filtered: 5,
+        revoked: 4,
+        shown: 3,
+        clicked: 2,
+        actions: vec![(90001, 1), (90999, 8)],
+    }
+}
+
+pub(crate) fn walk() -> Walk {
+    Walk {
+        upto: [0x3c; 16],
+        done: true,
+        len: 1_000_000,
+    }
+}
+
+pub(crate) fn client_tags() -> ClientTags {
+    ClientTags {
+        tags: vec!["sports".into(), "体育".into()],
+    }
+}
+
+pub(crate) fn profile() -> Profile {
+    Profile {
+        badge: -3,
+        device_token: "token-hidden-0001".into(),
+        token_kind: "apns".into(),
+    }
+}
+
+pub(crate) fn presence() -> Presence {
+    Presence {
+        registered: 1,
+        active: 2,
+        online_peak: 3,
     }
 }
 
@@ -328,8 +434,9 @@ prop_compose! {
         pieces in any::<u16>(),
         sealed in any::<bool>(),
         body in vec(any::<u8>(), 0..=2048),
+        group in any::<u64>(),
     ) -> Message {
-        Message { expires_ms, accepted_ms, pieces, sealed, body }
+        Message { expires_ms, accepted_ms, pieces, sealed, body, group }
     }
 }
 
@@ -349,9 +456,32 @@ prop_compose! {
         expires_ms in any::<u64>(),
         kept in any::<bool>(),
         targets in vec((any::<[u8; 16]>(), any::<u64>(), any::<u8>()), 0..50),
+        vendor in maybe_text(),
     ) -> Task {
         let target = |(cid, message, status)| TaskTarget { cid, message, status };
         let targets = targets.into_iter().map(target).collect();
-        Task { request_id, accepted_ms, expires_ms, kept, targets }
+        Task { request_id, accepted_ms, expires_ms, kept, targets, vendor }
+    }
+}
+
+prop_compose! {
+    pub(crate) fn groups()(
+        texts in (text(), text(), maybe_text()),
+        numbers in any::<[u8; 4]>(),
+        times in any::<[u64; 3]>(),
+        flags in any::<[bool; 2]>(),
+        speed in any::<u32>(),
+        pieces in any::<u16>(),
+        condition_heads in vec(any::<[u8; 3]>(), 0..5),
+        condition_values in vec(text(), 0..5),
+    ) -> Group {
+        let (task_id, group_name, vendor) = texts;
+        let [kind, state, app, active_days] = numbers;
+        let [accepted_ms, start_ms, expires_ms] = times;
+        let [kept, active] = flags;
+        Group {
+            app: app.into(), task_id, group_name, kind, state, accepted_ms, start_ms, expires_ms, kept, speed,
+            condition_heads, condition_values, active_days, active, pieces, vendor,
+        }
     }
 }
