@@ -7,6 +7,10 @@ use bytes::Bytes;
 use protocol::ClientId;
 use schema::record::App;
 
+use crate::clock::Day;
+use crate::group::{
+    Audience, Badge, ClientDetail, DayView, GroupPush, GroupView, MessageStages, TagTerm,
+};
 use crate::history::{DeviceHistory, LiveSession, TaskHistory};
 use crate::ids::AppNo;
 
@@ -38,6 +42,171 @@ pub enum Command {
         app: AppNo,
         /// CIDs of one shard.
         cids: Vec<ClientId>,
+    },
+    /// Take the message of a list, or a push to an app, a tag or conditions. Goes to the home of its
+    /// request id, or of its task id without one.
+    PushGroup {
+        /// The app that pushes.
+        app: AppNo,
+        /// What to push to whom.
+        push: GroupPush,
+    },
+    /// Push the message of a list to CIDs whose reach was probed before. Goes to the home of the
+    /// task id.
+    PushList {
+        /// The app that pushes.
+        app: AppNo,
+        /// The list.
+        task_id: Box<str>,
+        /// The targets, each with what its owner said of it.
+        targets: Vec<(ClientId, Reach)>,
+    },
+    /// End a list or a running push: nothing of it is sent any more. Goes to any shard.
+    StopGroup {
+        /// The app that asks.
+        app: AppNo,
+        /// The task.
+        task_id: Box<str>,
+    },
+    /// Delete a scheduled push that has not begun and does not within a minute. Goes to any shard.
+    Unschedule {
+        /// The app that asks.
+        app: AppNo,
+        /// The task.
+        task_id: Box<str>,
+    },
+    /// What the rows say of group pushes. Goes to any shard.
+    Groups {
+        /// The app that asks.
+        app: AppNo,
+        /// The tasks; those that do not exist are left out of the answer.
+        task_ids: Vec<Box<str>>,
+    },
+    /// What the rows say of all tasks of a group name that were accepted on these days. Goes to
+    /// any shard.
+    GroupsByName {
+        /// The app that asks.
+        app: AppNo,
+        /// The name.
+        group_name: Box<str>,
+        /// The first day.
+        from: Day,
+        /// The last day.
+        to: Day,
+    },
+    /// What one day of an app came to. Goes to any shard.
+    AppDay {
+        /// The app that asks.
+        app: AppNo,
+        /// The day.
+        day: Day,
+    },
+    /// How many devices of an app were online, by samples of the last 24 hours. Goes to any shard.
+    OnlineSamples {
+        /// The app that asks.
+        app: AppNo,
+    },
+    /// The message of one device in one task. Goes to the CID's owner.
+    MessageDetail {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// The task.
+        task_id: Box<str>,
+    },
+    /// How many devices of this shard an audience has. Goes to every shard.
+    CountAudience {
+        /// The app that asks.
+        app: AppNo,
+        /// The audience.
+        audience: Audience,
+    },
+    /// Which of these CIDs have tags as their terms say. Goes to the owner of all of them.
+    MatchTags {
+        /// The app that asks.
+        app: AppNo,
+        /// CIDs of one shard with their terms.
+        terms: Vec<(ClientId, TagTerm)>,
+    },
+    /// Give a CID exactly these tags. Goes to the CID's owner.
+    SetTags {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// The tags, in order, each once.
+        tags: Vec<Box<str>>,
+    },
+    /// Add a tag to CIDs, or take it from them. Goes to any shard.
+    ChangeTag {
+        /// The app that asks.
+        app: AppNo,
+        /// The tag.
+        tag: Box<str>,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// Whether it is added.
+        add: bool,
+    },
+    /// The tags of a CID. Goes to the CID's owner.
+    TagsOfCid {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+    },
+    /// Black-list CIDs, or take them off the list, all or none. Goes to any shard.
+    Block {
+        /// The app that asks.
+        app: AppNo,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// Whether they are on the list from now on.
+        blocked: bool,
+    },
+    /// Change the badges of CIDs, all or none. Goes to any shard.
+    SetBadge {
+        /// The app that asks.
+        app: AppNo,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// The change.
+        badge: Badge,
+    },
+    /// Keep the tokens of a vendor channel, all or none; an empty one is forgotten. Goes to any
+    /// shard.
+    BindTokens {
+        /// The app that asks.
+        app: AppNo,
+        /// The channel.
+        kind: Box<str>,
+        /// CID and token.
+        tokens: Vec<(ClientId, Box<str>)>,
+    },
+    /// What is known of CIDs; those that do not exist in the app are left out. Goes to the owner
+    /// of all of them.
+    Details {
+        /// The app that asks.
+        app: AppNo,
+        /// CIDs of one shard.
+        cids: Vec<ClientId>,
+    },
+    /// Unbind every CID of an alias. Goes to any shard.
+    DropAlias {
+        /// The app that asks.
+        app: AppNo,
+        /// Empty for the default type.
+        alias_type: Box<str>,
+        /// The alias.
+        alias: Box<str>,
+    },
+    /// Delete a device with everything that names it; its session ends. Goes to the CID's owner.
+    ForgetDevice {
+        /// The app that asks.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
     },
     /// The online state of CIDs. Goes to the owner of all of them.
     Status {
@@ -120,6 +289,9 @@ pub struct Push {
     pub task_id: Box<str>,
     /// How long it may wait for its target.
     pub storage: Storage,
+    /// What a vendor channel is to know: JSON, at most
+    /// [`VENDOR_LEN_MAX`](schema::limits::VENDOR_LEN_MAX) bytes.
+    pub vendor: Option<Box<str>>,
     /// The encoded `PushMessage`, stored and sent as it is.
     pub body: Bytes,
 }
@@ -195,6 +367,36 @@ pub enum Answer {
     DeviceHistory(Box<DeviceHistory>),
     /// What the rows say of a task; `None` if no task of the last days has this name.
     TaskHistory(Option<Box<TaskHistory>>),
+    /// A group push is durable; for a repeated request id this is the first task.
+    GroupTaken {
+        /// Its task.
+        task_id: Box<str>,
+    },
+    /// No list or app push of this app has this task id, or its time is over, or it was deleted.
+    NoSuchTask,
+    /// The scheduled push has begun, or will within a minute.
+    TaskBegun,
+    /// The state of the task does not allow it.
+    TaskCannotStop,
+    /// The group pushes that exist, in the order asked or accepted.
+    Groups(Vec<GroupView>),
+    /// What one day of an app came to.
+    AppDay(Box<DayView>),
+    /// Time in ms of Unix time and devices online, in order.
+    OnlineSamples(Vec<(u64, u64)>),
+    /// The stages of a message; `None` if the device has none of this task.
+    MessageDetail(Option<MessageStages>),
+    /// How many devices.
+    Count(u64),
+    /// The tags of a CID, in order.
+    Tags(Vec<Box<str>>),
+    /// Each CID that was named, and whether it was changed: false if it is unknown, of another
+    /// app, or has as many tags as it may.
+    Changed(Vec<(ClientId, bool)>),
+    /// The CID would have more tags than it may.
+    TooManyTags,
+    /// What is known of CIDs, in the order asked.
+    Details(Vec<(ClientId, ClientDetail)>),
     /// A CID is unknown or of another app; nothing was changed.
     TargetInvalid,
     /// A queue on the way was full, or the store is behind; nothing was accepted.

@@ -18,6 +18,7 @@ pub mod counters;
 pub mod devices;
 pub mod effect;
 pub mod event;
+pub mod group;
 pub mod history;
 pub mod ids;
 pub mod keys;

@@ -63,6 +63,7 @@ impl<'a> PushRequest<'a> {
                 Some(ms) => Storage::Until(now_ms.saturating_add(ms)),
                 None => Storage::Never,
             },
+            vendor: None,
             body: Bytes::from(self.draft.encode(&task_id)),
             task_id: task_id.into(),
         }

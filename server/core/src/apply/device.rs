@@ -73,6 +73,7 @@ impl<R: Rows> Step<'_, R> {
             fate: end.fate as u8,
             sent_ms: end.sent_ms,
             final_ms: *final_ms,
+            group: 0,
         };
         let keyspace = Keyspace::Outcome(made_on(end.id));
         let key = keys::outcome(*cid, end.id);

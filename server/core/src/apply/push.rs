@@ -107,6 +107,7 @@ impl<R: Rows> Step<'_, R> {
             expires_ms,
             kept: push.storage != Storage::Never,
             targets: targets.collect(),
+            vendor: push.vendor.as_ref().map(|text| text.to_string()),
         };
         let first = FirstAnswer {
             task_id: push.task_id.to_string(),
@@ -192,6 +193,7 @@ impl<R: Rows> Step<'_, R> {
                 .expect("a body has few pieces"),
             sealed: false,
             body: pieces.next().unwrap_or_default().to_vec(),
+            group: 0,
         };
         let messages = &mut self.rows.writes.messages;
         messages.push((day, keys::message(cid, id, 0), first.encode()));

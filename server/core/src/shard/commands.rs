@@ -159,6 +159,7 @@ impl Shard {
                     effects,
                 );
             }
+            _ => self.busy(ticket, effects),
         }
     }
 

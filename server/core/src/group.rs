@@ -1,0 +1,267 @@
+//! Pushes to many: what one is, whom it is for, and where it stands.
+//!
+//! A group push has one stored body. Its targets get messages that point at it: those of a list
+//! when the list is pushed to, those of an app by a walk of every shard over its own devices.
+
+use bytes::Bytes;
+use protocol::MessageId;
+use schema::record::{Group, Sums};
+
+use crate::ids::AppNo;
+
+/// A push to many as its third party asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupPush {
+    /// The third party's name for the request, if it gave one; a repeat within 24 h gets the first
+    /// task.
+    pub request_id: Option<Box<str>>,
+    /// The task that this request becomes.
+    pub task_id: Box<str>,
+    /// The name under which several tasks are summed; empty for none.
+    pub group_name: Box<str>,
+    /// How it finds its targets.
+    pub kind: GroupKind,
+    /// Whom it is for; everybody for a list, which names its targets later.
+    pub audience: Audience,
+    /// When it begins, in ms of Unix time; `None` is at once.
+    pub start_ms: Option<u64>,
+    /// How long its messages may wait from its beginning, in ms; `None` is not at all (ttl -1).
+    pub ttl_ms: Option<u64>,
+    /// Messages a second over all shards; 0 for as many as go.
+    pub speed: u32,
+    /// What a vendor channel is to know: JSON, at most
+    /// [`VENDOR_LEN_MAX`](schema::limits::VENDOR_LEN_MAX) bytes.
+    pub vendor: Option<Box<str>>,
+    /// The encoded `PushMessage`, stored once and sent as it is.
+    pub body: Bytes,
+}
+
+/// How a group push finds its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupKind {
+    /// Its third party names them in later requests.
+    List = 0,
+    /// Every shard walks over its devices.
+    App = 1,
+}
+
+/// Where a group push stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupState {
+    /// A list that takes targets.
+    Open = 0,
+    /// Waits for its time.
+    Scheduled = 1,
+    /// Shards walk.
+    Running = 2,
+    /// Every shard has walked to its end.
+    Done = 3,
+    /// Stopped by its third party: nothing of it is sent any more.
+    Stopped = 4,
+    /// Deleted before it began.
+    Deleted = 5,
+}
+
+impl GroupKind {
+    /// The kind of a stored number.
+    pub fn from_number(number: u8) -> GroupKind {
+        match number {
+            0 => GroupKind::List,
+            _ => GroupKind::App,
+        }
+    }
+}
+
+impl GroupState {
+    /// The state of a stored number; one that this version does not know sends nothing.
+    pub fn from_number(number: u8) -> GroupState {
+        match number {
+            0 => GroupState::Open,
+            1 => GroupState::Scheduled,
+            2 => GroupState::Running,
+            3 => GroupState::Done,
+            5 => GroupState::Deleted,
+            _ => GroupState::Stopped,
+        }
+    }
+}
+
+/// The number of a group push. It is drawn from the same order as message ids, so it tells when
+/// it was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupNo(pub u64);
+
+impl GroupNo {
+    /// Stands for "of no group".
+    pub const NONE: GroupNo = GroupNo(0);
+
+    /// When the group was accepted, in ms of Unix time.
+    pub fn made_ms(self) -> u64 {
+        crate::apply::made_ms(MessageId(self.0))
+    }
+}
+
+/// Which devices of an app a push is for: those that meet every condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// At most [`CONDITIONS_MAX`](schema::limits::CONDITIONS_MAX), with at most
+    /// [`CONDITION_VALUES_MAX`](schema::limits::CONDITION_VALUES_MAX) values in all.
+    pub conditions: Vec<Condition>,
+    /// Only those that were active, or were not, of late.
+    pub activity: Option<Activity>,
+}
+
+/// One condition of an audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What is looked at.
+    pub key: ConditionKey,
+    /// How the values are joined.
+    pub op: ConditionOp,
+    /// What it is compared with; at most 255.
+    pub values: Vec<Box<str>>,
+}
+
+/// What a condition looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionKey {
+    /// Something of which nothing is known here (region, portrait): no device has any value.
+    Unknown = 0,
+    /// The tags of the device.
+    Tag = 1,
+    /// Its platform: `android`, `ios`, `harmony`, `other`, in lower case.
+    Platform = 2,
+}
+
+/// How a condition joins its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionOp {
+    /// At least one of them.
+    Or = 0,
+    /// All of them.
+    And = 1,
+    /// None of them.
+    Not = 2,
+}
+
+/// Whether a device logged in during the last days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Activity {
+    /// How many days; at least 1.
+    pub days: u8,
+    /// True for those that did, false for those that did not.
+    pub active: bool,
+}
+
+/// How the tags of one client are to be, for `cid_by_tag`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagTerm {
+    /// How the tags are joined.
+    pub op: ConditionOp,
+    /// The tags.
+    pub tags: Vec<Box<str>>,
+}
+
+impl Audience {
+    /// The conditions as they stand in a row.
+    pub(crate) fn to_rows(&self) -> (Vec<[u8; 3]>, Vec<String>) {
+        let heads = self.conditions.iter().map(|condition| {
+            let len = u8::try_from(condition.values.len()).expect("at most 255 values");
+            [condition.key as u8, condition.op as u8, len]
+        });
+        let values = self
+            .conditions
+            .iter()
+            .flat_map(|condition| condition.values.iter().map(|value| value.to_string()));
+        (heads.collect(), values.collect())
+    }
+
+    /// The audience of a stored group push.
+    pub fn of_row(group: &Group) -> Audience {
+        let mut values = group.condition_values.iter();
+        let conditions = group
+            .condition_heads
+            .iter()
+            .map(|[key, op, len]| Condition {
+                key: match key {
+                    1 => ConditionKey::Tag,
+                    2 => ConditionKey::Platform,
+                    _ => ConditionKey::Unknown,
+                },
+                op: match op {
+                    0 => ConditionOp::Or,
+                    1 => ConditionOp::And,
+                    _ => ConditionOp::Not,
+                },
+                values: values
+                    .by_ref()
+                    .take(usize::from(*len))
+                    .map(|value| value.as_str().into())
+                    .collect(),
+            });
+        Audience {
+            conditions: conditions.collect(),
+            activity: (group.active_days > 0).then_some(Activity {
+                days: group.active_days,
+                active: group.active,
+            }),
+        }
+    }
+}
+
+/// What the rows say of one group push.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupView {
+    /// Its number.
+    pub number: GroupNo,
+    /// Its row.
+    pub group: Group,
+    /// How its messages stand. `expired` counts those too that nobody saw expire, once its time is
+    /// over.
+    pub sums: Sums,
+    /// The text of a transmission or the title of a notification, for the query of a schedule.
+    pub body: Bytes,
+}
+
+/// What one day of an app came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DayView {
+    /// The messages that were made on that day.
+    pub sums: Sums,
+    /// Devices registered until the end of that day and not deleted before the question.
+    pub accumulated: u64,
+    /// Devices registered on that day.
+    pub registered: u64,
+    /// Devices that logged in on that day.
+    pub active: u64,
+    /// The most that were online at once, sampled every ten minutes.
+    pub online_peak: u64,
+}
+
+/// What is known of one device beyond its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientDetail {
+    /// Its registration.
+    pub device: schema::record::Device,
+    /// What was told of it since.
+    pub profile: schema::record::Profile,
+    /// Its last login in ms of Unix time, 0 for none.
+    pub last_login_ms: u64,
+}
+
+/// A change of the number on an app's icon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Badge {
+    /// To this number.
+    To(i32),
+    /// By this number.
+    By(i32),
+}
+
+/// The message of one device in one task, stage by stage with its time in ms of Unix time.
+pub type MessageStages = Vec<(&'static str, u64)>;
+
+/// The app of a group row.
+pub fn app_of(group: &Group) -> AppNo {
+    AppNo(group.app)
+}
