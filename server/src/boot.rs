@@ -21,6 +21,7 @@ use glommio::ExecutorJoinHandle;
 use schema::record::App;
 use server_core::ids::ShardNo;
 use server_core::op::{Committed, Done, Op};
+use server_core::recovery::GroupsAtStart;
 use server_core::shard::Identity;
 use tokio::sync::watch;
 
@@ -176,7 +177,7 @@ impl Fleet {
         let started = Instant::now();
         let store = Store::open(&config.data.join("store"))?;
         let mut known = Default::default();
-        let (mut apps, mut devices, held) = {
+        let (mut apps, mut devices, groups, held) = {
             let view = store.view(&mut known)?;
             recovery::check_format(&view, store.path())?;
             load(&view, shards)?
@@ -236,6 +237,7 @@ impl Fleet {
                 settings: config.shard.clone(),
                 apps: apps.clone(),
                 devices,
+                groups: groups.clone(),
                 tls: Arc::clone(&tls),
                 telemetry: Arc::clone(&telemetry),
             };
@@ -405,7 +407,12 @@ async fn keep_bootstrap(asker: Rc<Asker>, mut bootstrap: Bootstrap, path: PathBu
     }
 }
 
-type Loaded = (Vec<App>, Vec<server_core::devices::Devices>, u64);
+type Loaded = (
+    Vec<App>,
+    Vec<server_core::devices::Devices>,
+    GroupsAtStart,
+    u64,
+);
 
 fn load(view: &View<'_>, shards: u16) -> Result<Loaded, BootError> {
     let tally = recovery::tally(view)?;
@@ -415,6 +422,7 @@ fn load(view: &View<'_>, shards: u16) -> Result<Loaded, BootError> {
     Ok((
         recovery::apps(view)?,
         recovery::devices(view, shards)?,
+        recovery::groups(view, now_ms())?,
         held,
     ))
 }

@@ -13,6 +13,7 @@ use server::telemetry::Telemetry;
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Day};
 use server_core::command::{Push, Reach, Storage};
+use server_core::group::GroupNo;
 use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
 use server_core::op::{Committed, CursorMove, MessageEnd, Op, Origin, Submitted};
 use server_core::outbox::{Fate, Final};
@@ -42,6 +43,7 @@ fn day(offset: i32) -> Day {
 
 fn accept(request_id: &str, targets: Vec<(ClientId, Reach)>, storage: Storage, body: Bytes) -> Op {
     let push = Push {
+        vendor: None,
         request_id: request_id.into(),
         task_id: format!("task of {request_id}").into(),
         storage,
@@ -117,6 +119,7 @@ fn any_cursors() -> impl Strategy<Value = Op> {
         moves: moves
             .into_iter()
             .map(|(cid, acked)| CursorMove {
+                active: acked.is_multiple_of(2).then_some(AppNo(1)),
                 cid,
                 acked: MessageId(acked),
                 last_login_ms: 2,
@@ -126,8 +129,10 @@ fn any_cursors() -> impl Strategy<Value = Op> {
         finals: finals
             .into_iter()
             .map(|(offset, id)| MessageEnd {
+                app: Some(AppNo(1)),
                 cid: cid(id as u8),
                 end: Final {
+                    group: GroupNo(id % 2),
                     id: MessageId((u64::from(day(offset).0) * DAY_MS) << 22 | id),
                     day: day(offset),
                     fate: if id % 2 == 0 {

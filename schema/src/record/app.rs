@@ -12,6 +12,7 @@ use crate::root::Shape;
 const APP: Shape = Shape {
     what: "App",
     len_max: SMALL_RECORD_LEN_MAX,
+    texts: false,
 };
 
 /// An app, as created by the operator.

@@ -124,3 +124,19 @@ fn given_a_body_that_no_reader_takes_when_encoded_should_assert() {
     message.body = vec![0; MESSAGE_LEN_MAX];
     message.encode();
 }
+
+#[test]
+fn given_the_most_texts_when_encoded_should_decode() {
+    let tags = (0..100).map(|n| format!("t{n}")).collect();
+    let tags = schema::record::ClientTags { tags };
+    assert_eq!(schema::record::ClientTags::decode(&tags.encode()), Ok(tags));
+    let mut group = samples::group();
+    group.condition_values = vec!["𠀀".repeat(32); schema::limits::CONDITION_VALUES_MAX];
+    group.vendor = Some("v".repeat(schema::limits::VENDOR_LEN_MAX));
+    assert_eq!(
+        schema::record::Group::decode(&group.encode()),
+        Ok(group.clone())
+    );
+    group.condition_values = vec![String::new(); schema::limits::CONDITION_VALUES_MAX];
+    assert_eq!(schema::record::Group::decode(&group.encode()), Ok(group));
+}

@@ -123,6 +123,7 @@ impl World {
     fn push_of(&self, number: AttemptNo) -> Push {
         let request = &self.parties.requests[self.parties.attempts[number as usize].request];
         Push {
+            vendor: None,
             request_id: request.id.clone(),
             task_id: task_of(number),
             storage: match request.ttl {

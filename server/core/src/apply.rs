@@ -7,10 +7,13 @@
 //! the same batch, so a lost batch takes its numbers with it and a durable one never repeats them.
 
 mod alias;
+mod client;
 mod days;
 mod device;
+mod group;
 mod message_ids;
 mod push;
+mod sums;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,8 @@ use schema::SchemaError;
 use schema::record::{App, Number, Tally};
 
 use crate::clock::Day;
-use crate::ids::{AppNo, ShardNo};
+use crate::command::Answer;
+use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys::{self, meta};
 use crate::op::{Committed, Done, Op, Submitted};
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
@@ -27,6 +31,7 @@ use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 pub use days::finals;
 pub use message_ids::{Ids, made_ms, made_on};
 pub use push::StoredStatus;
+use sums::SumsDelta;
 
 /// What a batch comes to.
 #[derive(Debug)]
@@ -56,14 +61,16 @@ pub fn apply(
         tallies: BTreeMap::new(),
         closed: BTreeMap::new(),
         late: BTreeMap::new(),
+        sums: SumsDelta::default(),
         drop_before: None,
         events: Vec::with_capacity(batch.len() * 2),
     };
     for Submitted { shard, op } in batch {
-        let done = step.op(op)?;
+        let done = step.op(*shard, op)?;
         step.events.push((*shard, Committed::Done(done)));
     }
     step.write_tallies()?;
+    step.write_sums()?;
     step.drop_days()?;
     Ok(Applied {
         writes: step.rows.writes,
@@ -82,13 +89,14 @@ struct Step<'a, R> {
     closed: BTreeMap<Day, MessageId>,
     /// How many of those were acknowledged all the same.
     late: BTreeMap<Day, u64>,
+    sums: SumsDelta,
     /// Days before this one are dropped at the end of the batch.
     drop_before: Option<Day>,
     events: Vec<(ShardNo, Committed)>,
 }
 
 impl<R: Rows> Step<'_, R> {
-    fn op(&mut self, op: &Op) -> Result<Done, RowsError> {
+    fn op(&mut self, shard: ShardNo, op: &Op) -> Result<Done, RowsError> {
         match op {
             Op::Accept {
                 ticket,
@@ -109,7 +117,7 @@ impl<R: Rows> Step<'_, R> {
                 })
             }
             Op::Cursors { moves, finals } => {
-                self.cursors(moves);
+                self.cursors(moves)?;
                 for end in finals {
                     self.end(end)?;
                 }
@@ -189,11 +197,101 @@ impl<R: Rows> Step<'_, R> {
                 self.tell_all(&Committed::AppGone(app.clone()));
                 Ok(Done::AppChanged { ticket: *ticket })
             }
-            Op::ForgetDevices { cids } => {
+            Op::ForgetDevices { ticket, cids } => {
                 for cid in cids {
                     self.forget(*cid)?;
                 }
-                Ok(Done::Forgotten)
+                Ok(Done::Forgotten { ticket: *ticket })
+            }
+            Op::TakeGroup { ticket, app, push } => {
+                let answer = self.take_group(*app, push)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::PushList {
+                ticket,
+                app,
+                task_id,
+                targets,
+            } => self.push_list(*ticket, *app, task_id, targets),
+            Op::StopGroup {
+                ticket,
+                app,
+                task_id,
+            } => {
+                let answer = self.stop_group(*app, task_id)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::Unschedule {
+                ticket,
+                app,
+                task_id,
+            } => {
+                let answer = self.unschedule(*app, task_id)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::StartGroup(group) => {
+                self.start_group(*group)?;
+                Ok(Done::GroupStarted(*group))
+            }
+            Op::BeginWalk { group, len } => {
+                self.begin_walk(shard, *group, *len)?;
+                Ok(Done::WalkBegun)
+            }
+            Op::Fan {
+                group,
+                targets,
+                upto,
+                done,
+            } => self.fan(shard, *group, targets, *upto, *done),
+            Op::SetTags {
+                ticket,
+                app,
+                cid,
+                tags,
+            } => {
+                let answer = self.set_tags(*app, *cid, tags)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::ChangeTag {
+                ticket,
+                app,
+                tag,
+                cids,
+                add,
+            } => {
+                let answer = self.change_tag(*app, tag, cids, *add)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::Block {
+                ticket,
+                app,
+                cids,
+                blocked,
+            } => {
+                let answer = self.block(*app, cids, *blocked)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::SetBadge {
+                ticket,
+                app,
+                cids,
+                badge,
+            } => {
+                let answer = self.set_badge(*app, cids, *badge)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::BindTokens {
+                ticket,
+                app,
+                kind,
+                tokens,
+            } => {
+                let answer = self.bind_tokens(*app, kind, tokens)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::Sample { at_ms, online } => {
+                self.sample(shard, *at_ms, online)?;
+                Ok(Done::Sampled)
             }
             Op::Boot => {
                 put_number(&mut self.rows.writes, meta::FORMAT, keys::FORMAT);
@@ -219,6 +317,13 @@ impl<R: Rows> Step<'_, R> {
         let next = number(&self.rows, name)? + 1;
         put_number(&mut self.rows.writes, name, next);
         Ok(next)
+    }
+}
+
+fn answered(ticket: Ticket, answer: Answer) -> Done {
+    Done::Answered {
+        ticket,
+        answer: Box::new(answer),
     }
 }
 

@@ -5,9 +5,13 @@
 
 use hashbrown::HashMap;
 use protocol::{ClientId, DeviceSecret, MessageId};
+use roaring::RoaringBitmap;
 use schema::record::Device as DeviceRow;
 use sha2::{Digest, Sha256};
 
+use crate::audience_sets::AudienceSets;
+use crate::clock::DAY_MS;
+use crate::group::{Audience, TagTerm};
 use crate::ids::{AppNo, SessionId};
 use crate::op::CursorMove;
 
@@ -55,6 +59,14 @@ pub struct Device {
     pub session: Option<SessionId>,
     /// Whether its cursor differs from what is written down.
     pub dirty: bool,
+    /// Whether it first logged in of its day in the login that is not written down yet.
+    pub newly_active: bool,
+    /// Its platform's number on the wire.
+    platform: u8,
+    /// When it registered, in s of Unix time.
+    created_s: u32,
+    /// Its place in the sets of the audiences while it is known here.
+    ordinal: u32,
 }
 
 impl Device {
@@ -70,7 +82,16 @@ impl Device {
             last_seen_ms: 0,
             session: None,
             dirty: false,
+            newly_active: false,
+            platform: row.platform,
+            created_s: u32::try_from(row.created_ms / 1000).unwrap_or(u32::MAX),
+            ordinal: 0,
         }
+    }
+
+    /// Whether it registered by then, to the second.
+    pub fn was_there_at(&self, wall_ms: u64) -> bool {
+        u64::from(self.created_s) <= wall_ms / 1000
     }
 
     /// Whether this is its secret. The time it takes does not depend on where they differ.
@@ -94,6 +115,10 @@ pub fn hash_of(secret: &DeviceSecret) -> [u8; 32] {
 pub struct Devices {
     by_cid: HashMap<ClientId, Device, Spread>,
     dirty: Vec<ClientId>,
+    /// CIDs by their ordinals; `None` where one was given back.
+    ordinals: Vec<Option<ClientId>>,
+    free: Vec<u32>,
+    sets: AudienceSets,
 }
 
 impl Devices {
@@ -110,11 +135,97 @@ impl Devices {
     /// Makes room for `more` devices.
     pub fn reserve(&mut self, more: usize) {
         self.by_cid.reserve(more);
+        self.ordinals.reserve(more);
     }
 
     /// Adds or replaces a device.
-    pub fn put(&mut self, cid: ClientId, device: Device) {
+    pub fn put(&mut self, cid: ClientId, mut device: Device) {
+        device.ordinal = match self.by_cid.get(&cid) {
+            Some(old) => old.ordinal,
+            None => self.give_ordinal(cid),
+        };
+        self.sets
+            .insert(device.app, device.platform, device.ordinal);
         self.by_cid.insert(cid, device);
+    }
+
+    fn give_ordinal(&mut self, cid: ClientId) -> u32 {
+        if let Some(ordinal) = self.free.pop() {
+            self.ordinals[ordinal as usize] = Some(cid);
+            return ordinal;
+        }
+        let ordinal = u32::try_from(self.ordinals.len()).expect("fewer than 2^32 devices a shard");
+        self.ordinals.push(Some(cid));
+        ordinal
+    }
+
+    /// Takes out a device.
+    pub fn remove(&mut self, cid: ClientId) -> Option<Device> {
+        let device = self.by_cid.remove(&cid)?;
+        self.sets.remove(device.app, device.ordinal);
+        self.ordinals[device.ordinal as usize] = None;
+        self.free.push(device.ordinal);
+        Some(device)
+    }
+
+    /// A device has this tag from now on, or not any more.
+    pub fn set_tag(&mut self, cid: ClientId, tag: &str, has: bool) {
+        if let Some(device) = self.by_cid.get(&cid) {
+            self.sets.set_tag(device.app, tag, device.ordinal, has);
+        }
+    }
+
+    /// Whether the tags of a device are as a term says.
+    pub fn has_tags(&self, cid: ClientId, term: &TagTerm) -> bool {
+        self.by_cid
+            .get(&cid)
+            .is_some_and(|device| self.sets.has_tags(device.app, device.ordinal, term))
+    }
+
+    /// How many devices of an app an audience has at this time.
+    pub fn count(&self, app: AppNo, audience: &Audience, wall_ms: u64) -> u64 {
+        let found = self.sets.resolve(app, &audience.conditions);
+        match audience.activity {
+            None => found.len(),
+            Some(_) => self.those(&found, audience, wall_ms).count() as u64,
+        }
+    }
+
+    /// The devices of an app that an audience has at this time and that registered by
+    /// `there_ms`, in order of their CIDs.
+    pub fn resolve(
+        &self,
+        app: AppNo,
+        audience: &Audience,
+        there_ms: u64,
+        wall_ms: u64,
+    ) -> Vec<ClientId> {
+        let found = self.sets.resolve(app, &audience.conditions);
+        let mut cids: Vec<ClientId> = self
+            .those(&found, audience, wall_ms)
+            .filter(|(_, device)| device.was_there_at(there_ms))
+            .map(|(cid, _)| cid)
+            .collect();
+        cids.sort_unstable();
+        cids
+    }
+
+    fn those<'a>(
+        &'a self,
+        found: &'a RoaringBitmap,
+        audience: &'a Audience,
+        wall_ms: u64,
+    ) -> impl Iterator<Item = (ClientId, &'a Device)> {
+        found.iter().filter_map(move |ordinal| {
+            let cid = self.ordinals[ordinal as usize]?;
+            let device = self.by_cid.get(&cid)?;
+            let wanted = audience.activity.is_none_or(|activity| {
+                let since_ms = wall_ms.saturating_sub(u64::from(activity.days) * DAY_MS);
+                let was = device.session.is_some() || device.last_login_ms > since_ms;
+                was == activity.active
+            });
+            wanted.then_some((cid, device))
+        })
     }
 
     /// A device.
@@ -133,7 +244,7 @@ impl Devices {
         let mut cids: Vec<ClientId> = self.by_cid.iter().filter_map(of).collect();
         cids.sort_unstable();
         for cid in &cids {
-            self.by_cid.remove(cid);
+            self.remove(*cid);
         }
         cids
     }
@@ -159,8 +270,10 @@ impl Devices {
         for cid in std::mem::take(&mut self.dirty) {
             if let Some(device) = self.by_cid.get_mut(&cid) {
                 device.dirty = false;
+                let newly_active = std::mem::take(&mut device.newly_active);
                 moves.push(CursorMove {
                     cid,
+                    active: newly_active.then_some(device.app),
                     acked: device.acked,
                     last_login_ms: device.last_login_ms,
                     last_seen_ms: device.last_seen_ms,

@@ -3,11 +3,14 @@
 //! A group push has one stored body. Its targets get messages that point at it: those of a list
 //! when the list is pushed to, those of an app by a walk of every shard over its own devices.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use protocol::MessageId;
+use protocol::{ClientId, MessageId};
 use schema::record::{Group, Sums};
 
-use crate::ids::AppNo;
+use crate::ids::{AppNo, ShardNo};
+use crate::placement::Slot;
 
 /// A push to many as its third party asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +103,10 @@ impl GroupNo {
         crate::apply::made_ms(MessageId(self.0))
     }
 }
+
+/// The group pushes of which nothing is sent any more, each with the time in ms of Unix time when
+/// its messages expire anyway.
+pub type StoppedGroups = BTreeMap<GroupNo, u64>;
 
 /// Which devices of an app a push is for: those that meet every condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -228,7 +235,7 @@ pub struct GroupView {
 pub struct DayView {
     /// The messages that were made on that day.
     pub sums: Sums,
-    /// Devices registered until the end of that day and not deleted before the question.
+    /// Devices registered until the end of that day, those that were deleted since included.
     pub accumulated: u64,
     /// Devices registered on that day.
     pub registered: u64,
@@ -261,7 +268,59 @@ pub enum Badge {
 /// The message of one device in one task, stage by stage with its time in ms of Unix time.
 pub type MessageStages = Vec<(&'static str, u64)>;
 
-/// The app of a group row.
-pub fn app_of(group: &Group) -> AppNo {
-    AppNo(group.app)
+/// A group push of kind [`GroupKind::App`] on its way, as every shard hears of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Its number.
+    pub number: GroupNo,
+    /// Its app.
+    pub app: AppNo,
+    /// Whom it is for.
+    pub audience: Audience,
+    /// Devices that registered later do not get it, in ms of Unix time.
+    pub start_ms: u64,
+    /// When its messages expire, in ms of Unix time.
+    pub expires_ms: u64,
+    /// Whether they are stored.
+    pub kept: bool,
+    /// Messages a second over all shards, 0 for as many as go.
+    pub speed: u32,
+    /// The encoded `PushMessage`.
+    pub body: Bytes,
+}
+
+impl Running {
+    /// From its row and its body.
+    pub fn new(number: GroupNo, group: &Group, body: Bytes) -> Running {
+        Running {
+            number,
+            app: AppNo(group.app),
+            audience: Audience::of_row(group),
+            start_ms: group.start_ms,
+            expires_ms: group.expires_ms,
+            kept: group.kept,
+            speed: group.speed,
+            body,
+        }
+    }
+}
+
+/// How far a shard of an earlier start had walked: it had reached its devices up to a CID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// How many shards there were.
+    pub shards: u16,
+    /// Which one it was.
+    pub shard: ShardNo,
+    /// The last CID it reached.
+    pub upto: ClientId,
+    /// Whether it had reached its end.
+    pub done: bool,
+}
+
+impl Walked {
+    /// Whether this device was reached.
+    pub fn covers(&self, cid: ClientId) -> bool {
+        Slot::of_cid(cid).shard(self.shards) == self.shard && (self.done || cid <= self.upto)
+    }
 }

@@ -84,6 +84,8 @@ pub enum Stage {
     Expired,
     /// Not sent: the device takes no pushes.
     Filtered,
+    /// Its third party stopped its task before it was sent.
+    Revoked,
 }
 
 impl Stage {
@@ -95,6 +97,7 @@ impl Stage {
             Stage::Acked => "Acked",
             Stage::Expired => "Expired",
             Stage::Filtered => "Filtered",
+            Stage::Revoked => "Revoked",
         }
     }
 }
@@ -115,10 +118,41 @@ pub fn stage_of(
         (StoredStatus::Filtered, _) => Stage::Filtered,
         (StoredStatus::Expired, _) | (_, Some(Fate::Expired)) => Stage::Expired,
         (_, Some(Fate::Acked)) => Stage::Acked,
+        (_, Some(Fate::Revoked)) => Stage::Revoked,
         (_, None) if sent_ms.is_some() => Stage::Sent,
         (_, None) if now_ms >= expires_ms => Stage::Expired,
         (_, None) => Stage::Stored,
     }
+}
+
+/// The stages that a message has passed, in order, each with its time in ms of Unix time.
+pub fn stages_of(
+    accepted_ms: u64,
+    kept: bool,
+    status: StoredStatus,
+    outcome: Option<Outcome>,
+    under_way_ms: Option<u64>,
+    expires_ms: u64,
+    now_ms: u64,
+) -> Vec<(&'static str, u64)> {
+    let stage = stage_of(status, outcome, under_way_ms, expires_ms, now_ms);
+    let mut stages = vec![("Accepted", accepted_ms)];
+    if kept && stage != Stage::Filtered {
+        stages.push((Stage::Stored.name(), accepted_ms));
+    }
+    let sent_ms = under_way_ms.or(outcome.map(|outcome| outcome.sent_ms).filter(|ms| *ms > 0));
+    if let Some(ms) = sent_ms {
+        stages.push((Stage::Sent.name(), ms));
+    }
+    match (stage, outcome) {
+        (Stage::Acked | Stage::Expired | Stage::Revoked, Some(outcome)) => {
+            stages.push((stage.name(), outcome.final_ms));
+        }
+        (Stage::Expired, None) if kept => stages.push((stage.name(), expires_ms)),
+        (Stage::Expired | Stage::Filtered, None) => stages.push((stage.name(), accepted_ms)),
+        _ => {}
+    }
+    stages
 }
 
 /// The task of this name, if it was accepted in the last [`HISTORY_DAYS`] days.
@@ -150,14 +184,18 @@ pub fn task_history(
 }
 
 /// The clock may have been set back since a row was written: tomorrow is looked at too.
-fn days_back(now_ms: u64) -> impl Iterator<Item = Day> {
+pub(crate) fn days_back(now_ms: u64) -> impl Iterator<Item = Day> {
     let newest = Day::of_ms(now_ms).0.saturating_add(1);
     (newest.saturating_sub(HISTORY_DAYS + 1)..=newest)
         .rev()
         .map(Day)
 }
 
-fn outcome(rows: &impl Rows, cid: ClientId, id: MessageId) -> Result<Option<Outcome>, RowsError> {
+pub(crate) fn outcome(
+    rows: &impl Rows,
+    cid: ClientId,
+    id: MessageId,
+) -> Result<Option<Outcome>, RowsError> {
     if id == MessageId::NONE {
         return Ok(None);
     }

@@ -1,5 +1,5 @@
 //! Key layouts. Integers big-endian: `S` slot u16, `C` CID 16 bytes, `A` app u32, `M` message id
-//! u64. The slot comes first, so that what moves between nodes one day is one range.
+//! u64, `G` number of a group push u64. The slot comes first, so that what moves between nodes one day is one range.
 //!
 //! | keyspace | key | value (`schema::record`) |
 //! | --- | --- | --- |
@@ -15,11 +15,23 @@
 //! | `Outcome` day | S C M | `Outcome` |
 //! | `Stat` | day u32 | `Tally` |
 //! | `Meta` | name | `Number` |
+//! | `Group` | G | `Group` |
+//! | `GroupOfTask` | A task-id | `Number`, G |
+//! | `GroupOfName` | A len group-name G | - |
+//! | `GroupSums` | G | `Sums` |
+//! | `Body` day | G piece | bare bytes |
+//! | `Walk` | G shards u16 shard u16 | `Walk` |
+//! | `DaySums` | A day u32 | `Sums` |
+//! | `Presence` | A day u32 | `Presence` |
+//! | `Online` | A ms u64 shard u16 | `Number` |
+//! | `ClientTags` | S C | `ClientTags` |
+//! | `Profile` | S C | `Profile` |
 
 use protocol::{ClientId, InstallId, MessageId};
 
 use crate::clock::Day;
-use crate::ids::AppNo;
+use crate::group::GroupNo;
+use crate::ids::{AppNo, ShardNo};
 use crate::placement::Slot;
 
 /// Names in [`Keyspace::Meta`](crate::rows::Keyspace::Meta).
@@ -147,4 +159,88 @@ pub fn outcome_of(key: &[u8]) -> Option<MessageId> {
 /// Key in `Stat`.
 pub fn tally(day: Day) -> Vec<u8> {
     day.0.to_be_bytes().to_vec()
+}
+
+/// Key in `Group` and `GroupSums`, and prefix in `Body` and `Walk`.
+pub fn group(group: GroupNo) -> Vec<u8> {
+    group.0.to_be_bytes().to_vec()
+}
+
+/// The number at the end of a key made by [`group`] or [`group_of_name`].
+pub fn group_at_end(key: &[u8]) -> Option<GroupNo> {
+    let bytes = key.last_chunk::<8>()?;
+    Some(GroupNo(u64::from_be_bytes(*bytes)))
+}
+
+/// Key in `GroupOfTask`.
+pub fn group_of_task(app: AppNo, task_id: &str) -> Vec<u8> {
+    request(app, task_id)
+}
+
+/// Prefix of a group name in `GroupOfName`.
+pub fn named(app: AppNo, group_name: &str) -> Vec<u8> {
+    let mut key = app.0.to_be_bytes().to_vec();
+    push_text(&mut key, group_name);
+    key
+}
+
+/// Key in `GroupOfName`.
+pub fn group_of_name(app: AppNo, group_name: &str, number: GroupNo) -> Vec<u8> {
+    let mut key = named(app, group_name);
+    key.extend_from_slice(&number.0.to_be_bytes());
+    key
+}
+
+/// Key in `Body`.
+pub fn body(number: GroupNo, piece: u8) -> Vec<u8> {
+    let mut key = group(number);
+    key.push(piece);
+    key
+}
+
+/// Key in `Walk`.
+pub fn walk(number: GroupNo, shards: u16, shard: ShardNo) -> Vec<u8> {
+    let mut key = group(number);
+    key.extend_from_slice(&shards.to_be_bytes());
+    key.extend_from_slice(&shard.0.to_be_bytes());
+    key
+}
+
+/// How many shards there were and which one, in a key made by [`walk`].
+pub fn walk_of(key: &[u8]) -> Option<(u16, ShardNo)> {
+    let shards = key.get(8..10)?.try_into().ok().map(u16::from_be_bytes)?;
+    let shard = key.get(10..12)?.try_into().ok().map(u16::from_be_bytes)?;
+    Some((shards, ShardNo(shard)))
+}
+
+/// Key in `DaySums` and `Presence`.
+pub fn app_day(app: AppNo, day: Day) -> Vec<u8> {
+    let mut key = app.0.to_be_bytes().to_vec();
+    key.extend_from_slice(&day.0.to_be_bytes());
+    key
+}
+
+/// The day in a key made by [`app_day`].
+pub fn day_of(key: &[u8]) -> Option<Day> {
+    let day = key.get(4..8)?.try_into().ok()?;
+    Some(Day(u32::from_be_bytes(day)))
+}
+
+/// Prefix of a time in `Online`.
+pub fn online_at(app: AppNo, at_ms: u64) -> Vec<u8> {
+    let mut key = app.0.to_be_bytes().to_vec();
+    key.extend_from_slice(&at_ms.to_be_bytes());
+    key
+}
+
+/// Key in `Online`.
+pub fn online(app: AppNo, at_ms: u64, shard: ShardNo) -> Vec<u8> {
+    let mut key = online_at(app, at_ms);
+    key.extend_from_slice(&shard.0.to_be_bytes());
+    key
+}
+
+/// The time in a key made by [`online`].
+pub fn online_of(key: &[u8]) -> Option<u64> {
+    key.get(4..12)?.try_into().ok().map(u64::from_be_bytes)
 }

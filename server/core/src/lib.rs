@@ -12,6 +12,7 @@
 pub mod alias_name;
 pub mod apply;
 pub mod apps;
+pub mod audience_sets;
 pub mod clock;
 pub mod command;
 pub mod counters;
@@ -28,6 +29,7 @@ pub mod outbox;
 pub mod placement;
 pub mod read;
 pub mod recovery;
+pub mod report;
 pub mod rows;
 pub mod session;
 pub mod shard;

@@ -82,6 +82,43 @@ pub const DAY_GRACE_MS: u64 = 10 * 60 * 1000;
 /// Devices of a deleted app whose rows are deleted in one tick: a few ms of the committer.
 pub const FORGET_PER_TICK: usize = 256;
 
+/// Tags of one client (the REST API's limit). Full: the change is refused.
+pub const TAGS_LEN_MAX: usize = 100;
+
+/// Characters of all tags of one client together (the REST API's limit). Full: as
+/// [`TAGS_LEN_MAX`].
+pub const TAGS_TEXT_LEN_MAX: usize = 512;
+
+/// Devices that a walk reaches in one commit: their sends are one turn of the shard's loop, about
+/// 2 ms, so that heartbeats and single pushes stay quick.
+pub const FAN_LEN_MAX: usize = 128;
+
+/// Walks of one shard that have listed their devices (16 bytes each: at a million devices 16 MB a
+/// walk). Full: later group pushes wait for an earlier one to end.
+pub const WALKS_RESOLVED_MAX: usize = 16;
+
+/// How long a list that stores nothing (ttl -1) can be pushed to, in ms: the default ttl.
+pub const LIST_OPEN_MS: u64 = 2 * 3600 * 1000;
+
+/// A scheduled push cannot be deleted any more this long before its time, in ms (the REST API's
+/// rule).
+pub const UNSCHEDULE_MS: u64 = 60_000;
+
+/// How long a group push can be reported on, in ms (the REST API's 90 days).
+pub const GROUP_KEPT_MS: u64 = 90 * 24 * 3600 * 1000;
+
+/// Rows of one kind that are swept out in one commit.
+pub const SWEEP_LEN_MAX: usize = 4096;
+
+/// Time between two samples of how many devices are online, in ms (the REST API's ten minutes).
+pub const SAMPLE_INTERVAL_MS: u64 = 10 * 60 * 1000;
+
+/// How long samples are kept, in ms: the 24 hours that are answered, and one more.
+pub const ONLINE_KEPT_MS: u64 = 25 * 3600 * 1000;
+
+/// Group pushes of one answer. More are left out, the oldest first.
+pub const GROUPS_PER_ANSWER_MAX: usize = 1000;
+
 /// Sessions told to go away in one tick of a drain, so that reconnects spread.
 pub const GO_AWAY_PER_TICK: usize = 512;
 

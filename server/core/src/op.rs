@@ -4,8 +4,10 @@ use bytes::Bytes;
 use protocol::{ClientId, InstallId, MessageId};
 use schema::record::{App, Device};
 
+use crate::apply::StoredStatus;
 use crate::clock::Day;
-use crate::command::{Push, Reach, TargetStatus};
+use crate::command::{Answer, Push, Reach, TargetStatus};
+use crate::group::{Badge, GroupNo, GroupPush, Running};
 use crate::ids::{AppNo, SessionId, ShardNo, Ticket};
 use crate::outbox::Final;
 
@@ -111,8 +113,132 @@ pub enum Op {
     },
     /// Delete devices with everything that names them. Messages go with their day.
     ForgetDevices {
+        /// Who waits, if it is the deletion of one device.
+        ticket: Option<Ticket>,
         /// Which; those that do not exist are passed over.
         cids: Vec<ClientId>,
+    },
+    /// Take a push to many: the row of its request id, itself and its body, or the first task.
+    TakeGroup {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app that pushes.
+        app: AppNo,
+        /// What to push to whom.
+        push: GroupPush,
+    },
+    /// Push the message of a list.
+    PushList {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app that pushes.
+        app: AppNo,
+        /// The list.
+        task_id: Box<str>,
+        /// Each target, with what its owner said of it.
+        targets: Vec<(ClientId, Reach)>,
+    },
+    /// Stop a list or an app push.
+    StopGroup {
+        /// Who waits.
+        ticket: Ticket,
+        /// Its app.
+        app: AppNo,
+        /// Its task.
+        task_id: Box<str>,
+    },
+    /// Delete a scheduled push.
+    Unschedule {
+        /// Who waits.
+        ticket: Ticket,
+        /// Its app.
+        app: AppNo,
+        /// Its task.
+        task_id: Box<str>,
+    },
+    /// The time of a scheduled push has come.
+    StartGroup(GroupNo),
+    /// The submitter begins to walk for a group push that has a speed.
+    BeginWalk {
+        /// Which.
+        group: GroupNo,
+        /// How many devices it is to reach.
+        len: u64,
+    },
+    /// The submitter reaches its next devices for a group push.
+    Fan {
+        /// Which.
+        group: GroupNo,
+        /// Each device, with how it can be reached.
+        targets: Vec<(ClientId, Reach)>,
+        /// Everything up to here is reached with it.
+        upto: ClientId,
+        /// Whether nothing is left behind them.
+        done: bool,
+    },
+    /// Give a client exactly these tags.
+    SetTags {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app of the CID.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// In order, each once.
+        tags: Vec<Box<str>>,
+    },
+    /// Add a tag to clients, or take it from them.
+    ChangeTag {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app of the CIDs.
+        app: AppNo,
+        /// The tag.
+        tag: Box<str>,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// Whether it is added.
+        add: bool,
+    },
+    /// Black-list clients or take them off the list, all or none.
+    Block {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app of the CIDs.
+        app: AppNo,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// Whether they are on the list from now on.
+        blocked: bool,
+    },
+    /// Change badges, all or none.
+    SetBadge {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app of the CIDs.
+        app: AppNo,
+        /// The CIDs.
+        cids: Vec<ClientId>,
+        /// The change.
+        badge: Badge,
+    },
+    /// Keep tokens of a vendor channel, all or none.
+    BindTokens {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app of the CIDs.
+        app: AppNo,
+        /// The channel.
+        kind: Box<str>,
+        /// CID and token; an empty one is forgotten.
+        tokens: Vec<(ClientId, Box<str>)>,
+    },
+    /// How many devices of each app are online at the submitter.
+    Sample {
+        /// At what time, in ms of Unix time: a multiple of the interval of samples.
+        at_ms: u64,
+        /// Apps with their counts.
+        online: Vec<(AppNo, u64)>,
     },
     /// The store was opened: check the format, raise the boot epoch.
     Boot,
@@ -129,7 +255,15 @@ impl Op {
             Op::BindAliases { bindings, .. } | Op::UnbindAliases { bindings, .. } => {
                 bindings.len() * 64
             }
-            Op::ForgetDevices { cids } => cids.len() * 64,
+            Op::ForgetDevices { cids, .. } | Op::ChangeTag { cids, .. } => cids.len() * 64,
+            Op::TakeGroup { push, .. } => push.body.len() + 1024,
+            // A message of a group is a row that points at the body.
+            Op::PushList { targets, .. } => targets.len() * 96 + 256,
+            Op::Fan { targets, .. } => targets.len() * 96,
+            Op::SetTags { tags, .. } => tags.len() * 64 + 256,
+            Op::Block { cids, .. } | Op::SetBadge { cids, .. } => cids.len() * 96 + 64,
+            Op::BindTokens { tokens, .. } => tokens.len() * 128 + 64,
+            Op::Sample { online, .. } => online.len() * 64 + 64,
             Op::Cursors { moves, finals } => moves.len() * 40 + finals.len() * 64,
             _ => 256,
         }
@@ -137,7 +271,13 @@ impl Op {
 
     /// Whether somebody is promised that it lasts. Only ops that may be lost are not synced.
     pub fn must_last(&self) -> bool {
-        !matches!(self, Op::Cursors { .. } | Op::ForgetDevices { .. })
+        !matches!(
+            self,
+            Op::Cursors { .. }
+                | Op::ForgetDevices { ticket: None, .. }
+                | Op::BeginWalk { .. }
+                | Op::Sample { .. }
+        )
     }
 }
 
@@ -146,6 +286,8 @@ impl Op {
 pub struct MessageEnd {
     /// Its device.
     pub cid: ClientId,
+    /// The app of its device; `None` if it was deleted since.
+    pub app: Option<AppNo>,
     /// How it ended.
     pub end: Final,
     /// When, in ms of Unix time.
@@ -163,6 +305,8 @@ pub struct CursorMove {
     pub last_login_ms: u64,
     /// When it was last heard of in ms of Unix time.
     pub last_seen_ms: u64,
+    /// Its app, if its last login was its first of that day.
+    pub active: Option<AppNo>,
 }
 
 /// A message whose commit is done, on its way to the owner of its CID.
@@ -176,6 +320,8 @@ pub struct StoredMessage {
     pub kept: bool,
     /// Whether the body is sealed.
     pub sealed: bool,
+    /// The group push that it belongs to.
+    pub group: GroupNo,
     /// The encoded `PushMessage`.
     pub body: Bytes,
 }
@@ -209,6 +355,45 @@ pub enum Committed {
     App(App),
     /// To every shard: an app was deleted.
     AppGone(App),
+    /// To every shard: a push to an app begins.
+    GroupBegins(Box<Running>),
+    /// To every shard: nothing of a group push is sent any more.
+    GroupStopped {
+        /// Which.
+        group: GroupNo,
+        /// When its messages expire anyway, in ms of Unix time.
+        expires_ms: u64,
+    },
+    /// To the first shard: a push waits for its time.
+    GroupScheduled {
+        /// Which.
+        group: GroupNo,
+        /// When it begins, in ms of Unix time.
+        start_ms: u64,
+    },
+    /// To every shard: how many devices all shards together are to reach for a group push.
+    GroupPaced {
+        /// Which.
+        group: GroupNo,
+        /// The sum.
+        total: u64,
+    },
+    /// To the owner of the CID: it has a tag from now on, or not any more.
+    Tagged {
+        /// The CID.
+        cid: ClientId,
+        /// The tag.
+        tag: Box<str>,
+        /// Whether it has it.
+        has: bool,
+    },
+    /// To the owner of the CID: whether it takes no pushes from now on.
+    Muted {
+        /// The CID.
+        cid: ClientId,
+        /// Whether it is switched off or black-listed.
+        muted: bool,
+    },
     /// To the submitter, once for each of its ops, in the order submitted.
     Done(Done),
 }
@@ -254,7 +439,32 @@ pub enum Done {
         ticket: Ticket,
     },
     /// `Op::ForgetDevices`.
-    Forgotten,
+    Forgotten {
+        /// Who waits.
+        ticket: Option<Ticket>,
+    },
+    /// Any op of a third party that ends with an answer and nothing else.
+    Answered {
+        /// Who waits.
+        ticket: Ticket,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// `Op::StartGroup`: it has begun, or was deleted or stopped before.
+    GroupStarted(GroupNo),
+    /// `Op::BeginWalk`.
+    WalkBegun,
+    /// `Op::Fan`.
+    Fanned {
+        /// Which group push.
+        group: GroupNo,
+        /// Each device with its message; none if the group push was stopped meanwhile.
+        reached: Vec<(ClientId, MessageId, StoredStatus)>,
+        /// Whether the group push goes on.
+        goes_on: bool,
+    },
+    /// `Op::Sample`.
+    Sampled,
     /// `Op::Boot`.
     Booted {
         /// The new boot epoch.
@@ -276,6 +486,10 @@ pub enum Failed {
     Origin(Origin),
     /// A device waits for its registration.
     Registration(SessionId),
+    /// A walk, or the beginning of one.
+    Walk(GroupNo),
+    /// The beginning of a scheduled push.
+    Start(GroupNo),
     /// Nobody waits.
     Nobody,
 }
@@ -292,13 +506,29 @@ impl Op {
             Op::ChangeApp { ticket, .. } | Op::DeleteApp { ticket, .. } => {
                 Failed::Origin(Origin::Ticket(*ticket))
             }
+            Op::ForgetDevices {
+                ticket: Some(ticket),
+                ..
+            }
+            | Op::TakeGroup { ticket, .. }
+            | Op::PushList { ticket, .. }
+            | Op::StopGroup { ticket, .. }
+            | Op::Unschedule { ticket, .. }
+            | Op::SetTags { ticket, .. }
+            | Op::ChangeTag { ticket, .. }
+            | Op::Block { ticket, .. }
+            | Op::SetBadge { ticket, .. }
+            | Op::BindTokens { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
+            Op::BeginWalk { group, .. } | Op::Fan { group, .. } => Failed::Walk(*group),
+            Op::StartGroup(group) => Failed::Start(*group),
             Op::Register { session, .. } => Failed::Registration(*session),
             Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Failed::Origin(*origin),
             Op::Cursors { .. }
             | Op::CreateApp { ticket: None, .. }
-            | Op::ForgetDevices { .. }
+            | Op::ForgetDevices { ticket: None, .. }
+            | Op::Sample { .. }
             | Op::Boot
             | Op::DropDays(_) => Failed::Nobody,
         })

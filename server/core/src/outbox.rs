@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use protocol::MessageId;
 
 use crate::clock::Day;
+use crate::group::{GroupNo, StoppedGroups};
 use crate::limits::{
     QUEUE_BYTES_MAX, QUEUE_LEN_MAX, UNSTORED_LEN_MAX, WINDOW_BYTES_MAX, WINDOW_LEN_MAX,
     WINDOW_SPAN_LEN_MAX,
@@ -36,12 +37,14 @@ pub enum Fate {
     Acked = 1,
     /// Its time was over before that.
     Expired = 2,
+    /// Its third party stopped its task before it was sent.
+    Revoked = 3,
 }
 
 impl Fate {
     /// The fate of a stored number.
     pub fn from_number(number: u8) -> Option<Fate> {
-        [Fate::Acked, Fate::Expired]
+        [Fate::Acked, Fate::Expired, Fate::Revoked]
             .into_iter()
             .find(|fate| *fate as u8 == number)
     }
@@ -53,6 +56,7 @@ struct InFlight {
     day: Day,
     len: u32,
     kept: bool,
+    group: GroupNo,
     sent_ms: u64,
     /// `None` while it waits for its acknowledgement.
     fate: Option<Fate>,
@@ -78,6 +82,8 @@ pub struct Final {
     pub fate: Fate,
     /// When it was last sent in this session, in ms of Unix time; 0 if it was not.
     pub sent_ms: u64,
+    /// The group push that it belongs to.
+    pub group: GroupNo,
 }
 
 /// What became final when the cursor moved.
@@ -253,8 +259,14 @@ impl Outbox {
         }
     }
 
-    /// The next push to send, if the window has room for one. Call until it gives none.
-    pub fn next_push(&mut self, wall_ms: u64, finals: &mut Finals) -> Option<StoredMessage> {
+    /// The next push to send, if the window has room for one. Call until it gives none. Nothing of
+    /// a group push in `stopped` is sent.
+    pub fn next_push(
+        &mut self,
+        wall_ms: u64,
+        stopped: &StoppedGroups,
+        finals: &mut Finals,
+    ) -> Option<StoredMessage> {
         loop {
             let next = self.queue.front()?;
             if self.window.len() >= WINDOW_SPAN_LEN_MAX {
@@ -264,6 +276,8 @@ impl Outbox {
             let len = next.body.len();
             let fate = if next.id <= self.resume {
                 Some(Fate::Acked)
+            } else if stopped.contains_key(&next.group) {
+                Some(Fate::Revoked)
             } else if next.kept && next.expires_ms <= self.expiry_ms(next.id, wall_ms) {
                 Some(Fate::Expired)
             } else if self.unacked_len < WINDOW_LEN_MAX
@@ -280,6 +294,7 @@ impl Outbox {
                 day,
                 len: len as u32,
                 kept: message.kept,
+                group: message.group,
                 sent_ms: if fate.is_none() { wall_ms } else { 0 },
                 fate,
             });
@@ -351,6 +366,7 @@ impl InFlight {
             day: self.day,
             fate,
             sent_ms: self.sent_ms,
+            group: self.group,
         }
     }
 }
@@ -362,6 +378,7 @@ pub fn expired(message: &StoredMessage) -> Final {
         day: Day::of_ms(message.expires_ms),
         fate: Fate::Expired,
         sent_ms: 0,
+        group: message.group,
     }
 }
 

@@ -2,16 +2,21 @@
 //!
 //! Pure over [`Rows`], so the simulation reads with the same code.
 
+use std::collections::BTreeMap;
+
 use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
 use schema::record::{AliasOfClient, Binding, MessageRef};
 
 use crate::clock::Day;
+use crate::command::Answer;
+use crate::group::GroupNo;
 use crate::history::{DeviceHistory, TaskHistory, device_history, task_history};
 use crate::ids::{AppNo, SessionId, Ticket};
 use crate::keys;
 use crate::limits::{PAGE_BYTES_MAX, PAGE_LEN_MAX};
 use crate::op::StoredMessage;
+use crate::report::{self, Question};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// One read.
@@ -68,6 +73,17 @@ pub enum Read {
         /// The time, in ms of Unix time.
         now_ms: u64,
     },
+    /// Whatever else a third party asks that stands in rows.
+    Ask {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app that asks.
+        app: AppNo,
+        /// What it asks.
+        question: Question,
+        /// The time, in ms of Unix time.
+        now_ms: u64,
+    },
 }
 
 /// A run of stored messages of one CID.
@@ -117,6 +133,13 @@ pub enum ReadDone {
         /// The task, if it is known.
         history: Result<Option<Box<TaskHistory>>, RowsError>,
     },
+    /// `Read::Ask`.
+    Asked {
+        /// Who waits.
+        ticket: Ticket,
+        /// What the rows say.
+        answer: Result<Box<Answer>, RowsError>,
+    },
 }
 
 impl ReadDone {
@@ -128,6 +151,7 @@ impl ReadDone {
             ReadDone::Alias { alias, .. } => alias.as_ref().err(),
             ReadDone::Device { history, .. } => history.as_ref().err(),
             ReadDone::Task { history, .. } => history.as_ref().err(),
+            ReadDone::Asked { answer, .. } => answer.as_ref().err(),
         }
     }
 }
@@ -155,6 +179,10 @@ impl Read {
             Read::Task { ticket, .. } => ReadDone::Task {
                 ticket,
                 history: Err(error),
+            },
+            Read::Ask { ticket, .. } => ReadDone::Asked {
+                ticket,
+                answer: Err(error),
             },
         }
     }
@@ -206,6 +234,15 @@ pub fn perform(read: Read, rows: &impl Rows) -> ReadDone {
             ticket,
             history: task_history(rows, app, &task_id, now_ms).map(|found| found.map(Box::new)),
         },
+        Read::Ask {
+            ticket,
+            app,
+            question,
+            now_ms,
+        } => ReadDone::Asked {
+            ticket,
+            answer: report::answer(rows, app, question, now_ms).map(Box::new),
+        },
     }
 }
 
@@ -224,6 +261,7 @@ pub fn backlog(
     let mut whole_upto = MessageId(u64::MAX);
     for day in rows.message_days() {
         let mut run = run_of_day(rows, day, cid, after, now_ms)?;
+        lend_bodies(rows, day, &mut run.messages, now_ms)?;
         if !run.complete {
             page.complete = false;
             if let Some(last) = run.messages.last() {
@@ -246,6 +284,37 @@ pub fn backlog(
     }
     page.messages.truncate(fits);
     Ok(page)
+}
+
+/// Gives the messages of group pushes the bodies that lie there. What has expired needs none.
+fn lend_bodies(
+    rows: &impl Rows,
+    day: Day,
+    messages: &mut [StoredMessage],
+    now_ms: u64,
+) -> Result<(), RowsError> {
+    let mut bodies: BTreeMap<GroupNo, Bytes> = BTreeMap::new();
+    for message in messages {
+        if message.group == GroupNo::NONE || message.expires_ms <= now_ms {
+            continue;
+        }
+        if !bodies.contains_key(&message.group) {
+            bodies.insert(message.group, group_body(rows, day, message.group)?);
+        }
+        message.body = bodies[&message.group].clone();
+    }
+    Ok(())
+}
+
+/// The body of a group push that expires on this day.
+pub fn group_body(rows: &impl Rows, day: Day, group: GroupNo) -> Result<Bytes, RowsError> {
+    let mut body = BytesMut::new();
+    let prefix = keys::group(group);
+    rows.range(Keyspace::Body(day), &prefix, &prefix, &mut |_, piece| {
+        body.extend_from_slice(piece);
+        true
+    })?;
+    Ok(body.freeze())
 }
 
 fn run_of_day(
@@ -302,6 +371,7 @@ struct Open {
     id: MessageId,
     expires_ms: u64,
     sealed: bool,
+    group: GroupNo,
     pieces: u16,
     seen: u16,
     body: BytesMut,
@@ -331,6 +401,7 @@ impl Run {
                 id,
                 expires_ms: row.expires_ms,
                 sealed: row.sealed,
+                group: GroupNo(row.group),
                 pieces: row.pieces,
                 seen: 1,
                 body,
@@ -365,6 +436,7 @@ impl Run {
             expires_ms: open.expires_ms,
             kept: true,
             sealed: open.sealed,
+            group: open.group,
             body: open.body.freeze(),
         });
         Ok(())

@@ -2,12 +2,16 @@
 //!
 //! Pure over [`Rows`], so the simulation starts its shards with the same code.
 
-use protocol::MessageId;
-use schema::record::{App, Cursor, Device as DeviceRow, Tally};
+use protocol::{ClientId, MessageId};
+use schema::record::{App, ClientTags, Cursor, Device as DeviceRow, Group, Tally, Walk};
+
+use crate::clock::Day;
 
 use crate::devices::{Device, Devices};
+use crate::group::{GroupNo, GroupState, Running, StoppedGroups, Walked};
 use crate::keys;
 use crate::placement::Slot;
+use crate::read::group_body;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// All apps.
@@ -43,7 +47,83 @@ pub fn devices(rows: &impl Rows, shards: u16) -> Result<Vec<Devices>, RowsError>
         }
         Ok(())
     })?;
+    each(rows, Keyspace::ClientTags, |key, value| {
+        let row = ClientTags::decode(value)?;
+        let Some(cid) = keys::client_of(key) else {
+            return Ok(());
+        };
+        let owner = Slot::of_cid(cid).shard(shards);
+        for tag in &row.tags {
+            owners[usize::from(owner.0)].set_tag(cid, tag, true);
+        }
+        Ok(())
+    })?;
     Ok(owners)
+}
+
+/// The pushes to many that an earlier start left under way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GroupsAtStart {
+    /// Those that shards walk for, with how far the shards of that start had come.
+    pub running: Vec<(Running, Vec<Walked>)>,
+    /// Those that wait for their time, in ms of Unix time.
+    pub scheduled: Vec<(GroupNo, u64)>,
+    /// Those of which nothing is sent any more.
+    pub stopped: StoppedGroups,
+}
+
+/// The pushes to many that are not over.
+pub fn groups(rows: &impl Rows, now_ms: u64) -> Result<GroupsAtStart, RowsError> {
+    let mut found = GroupsAtStart::default();
+    let mut running = Vec::new();
+    each(rows, Keyspace::Group, |key, value| {
+        let group = Group::decode(value)?;
+        let Some(number) = keys::group_at_end(key) else {
+            return Ok(());
+        };
+        match GroupState::from_number(group.state) {
+            GroupState::Running => running.push((number, group)),
+            GroupState::Scheduled => found.scheduled.push((number, group.start_ms)),
+            GroupState::Stopped if group.expires_ms > now_ms => {
+                found.stopped.insert(number, group.expires_ms);
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    for (number, group) in running {
+        let body = group_body(rows, Day::of_ms(group.expires_ms), number)?;
+        let running = Running::new(number, &group, body);
+        found.running.push((running, walked(rows, number)?));
+    }
+    Ok(found)
+}
+
+fn walked(rows: &impl Rows, number: GroupNo) -> Result<Vec<Walked>, RowsError> {
+    let mut walks = Vec::new();
+    let prefix = keys::group(number);
+    let mut failed = None;
+    rows.range(Keyspace::Walk, &prefix, &prefix, &mut |key, value| {
+        match (keys::walk_of(key), Walk::decode(value)) {
+            (Some((shards, shard)), Ok(walk)) => walks.push(Walked {
+                shards,
+                shard,
+                upto: ClientId::from_bytes(walk.upto),
+                done: walk.done,
+            }),
+            (None, _) => {}
+            (_, Err(source)) => {
+                let key = key.to_vec();
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::Walk,
+                    key,
+                    source,
+                });
+            }
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(walks), Err)
 }
 
 /// The stage sums of all days.

@@ -28,8 +28,30 @@ pub enum Keyspace {
     Stat,
     /// Numbers of the store itself.
     Meta,
+    /// Pushes to many.
+    Group,
+    /// Which group push a task id is.
+    GroupOfTask,
+    /// The group pushes of a group name.
+    GroupOfName,
+    /// How the messages of a group push stand.
+    GroupSums,
+    /// How far each shard has walked for a group push.
+    Walk,
+    /// How the messages stand that an app made on a day.
+    DaySums,
+    /// How many devices of an app there were on a day.
+    Presence,
+    /// How many devices of an app were online at a time.
+    Online,
+    /// The tags of each client.
+    ClientTags,
+    /// What was told of each client since it registered.
+    Profile,
     /// Messages that expire on this day; dropped whole.
     Msg(Day),
+    /// Bodies of group pushes that expire on this day; dropped whole.
+    Body(Day),
     /// First answers given on this day; dropped whole.
     Dedup(Day),
     /// Tasks accepted on this day; dropped whole.
@@ -40,7 +62,7 @@ pub enum Keyspace {
 
 impl Keyspace {
     /// The keyspaces that always exist.
-    pub const FIXED: [Keyspace; 8] = [
+    pub const FIXED: [Keyspace; 18] = [
         Keyspace::Reg,
         Keyspace::Cur,
         Keyspace::Install,
@@ -49,6 +71,16 @@ impl Keyspace {
         Keyspace::App,
         Keyspace::Stat,
         Keyspace::Meta,
+        Keyspace::Group,
+        Keyspace::GroupOfTask,
+        Keyspace::GroupOfName,
+        Keyspace::GroupSums,
+        Keyspace::Walk,
+        Keyspace::DaySums,
+        Keyspace::Presence,
+        Keyspace::Online,
+        Keyspace::ClientTags,
+        Keyspace::Profile,
     ];
 }
 
@@ -129,7 +161,7 @@ impl WriteSet {
     /// Whether a keyspace goes whole after the commit.
     pub fn drops(&self, keyspace: Keyspace) -> bool {
         let (day, before) = match keyspace {
-            Keyspace::Msg(day) => (day, self.messages_dropped_before),
+            Keyspace::Msg(day) | Keyspace::Body(day) => (day, self.messages_dropped_before),
             Keyspace::Dedup(day) => (day, self.requests_dropped_before),
             Keyspace::Task(day) | Keyspace::Outcome(day) => (day, self.history_dropped_before),
             _ => return false,
@@ -199,6 +231,26 @@ impl<'a, R: Rows> Overlay<'a, R> {
             };
         }
         Ok(found.into_iter().collect())
+    }
+
+    /// The first rows of a keyspace below `end`, at most `len_max`, without what this batch wrote.
+    pub fn oldest(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        end: &[u8],
+        len_max: usize,
+    ) -> Result<Vec<(Vec<u8>, Bytes)>, RowsError> {
+        let mut found = Vec::new();
+        self.below
+            .range(keyspace, prefix, prefix, &mut |key, value| {
+                let wanted = key < end && found.len() < len_max;
+                if wanted {
+                    found.push((key.to_vec(), Bytes::copy_from_slice(value)));
+                }
+                wanted
+            })?;
+        Ok(found)
     }
 }
 

@@ -6,11 +6,12 @@
 //! more commits and reads are under way than their rings hold.
 //!
 //! The parts: `login` (hello to welcome), `commands` (what third parties ask), `device` (what a
-//! live device sends), `delivery` (outbox to socket), `upkeep` (time, flush, drain).
+//! live device sends), `delivery` (outbox to socket), `groups` (pushes to many), `upkeep` (time, flush, drain).
 
 mod commands;
 mod delivery;
 mod device;
+mod groups;
 mod login;
 mod upkeep;
 
@@ -36,6 +37,8 @@ use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
 use crate::read::{Read, ReadDone};
 use crate::session::Session;
 use crate::wheel::Wheel;
+
+use groups::Groups;
 
 /// What the operator may set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +106,7 @@ pub struct Shard {
     next_flush_ms: u64,
     today: Day,
     draining: Option<Draining>,
+    groups: Groups,
     counters: Counters,
 }
 
@@ -148,6 +152,7 @@ impl Shard {
             next_flush_ms: now.mono_ms,
             today: Day(0),
             draining: None,
+            groups: Groups::new(now.wall_ms),
             counters: Counters::default(),
         }
     }
@@ -268,6 +273,20 @@ impl Shard {
                 self.apps.put(app);
             }
             Committed::AppGone(app) => self.on_app_gone(app, effects),
+            Committed::GroupBegins(running) => self.on_group_begins(*running, effects),
+            Committed::GroupStopped { group, expires_ms } => {
+                self.on_group_stopped(group, expires_ms);
+            }
+            Committed::GroupScheduled { group, start_ms } => {
+                self.groups.schedule(group, start_ms);
+            }
+            Committed::GroupPaced { group, total } => self.on_group_paced(group, total, effects),
+            Committed::Tagged { cid, tag, has } => self.devices.set_tag(cid, &tag, has),
+            Committed::Muted { cid, muted } => {
+                if let Some(device) = self.devices.get_mut(cid) {
+                    device.muted = muted;
+                }
+            }
             Committed::Done(done) => {
                 let weight = self.commits.pop_front().expect("a commit is under way");
                 self.commit_bytes -= weight;
@@ -290,7 +309,18 @@ impl Shard {
                 effects.push(Effect::Answer(ticket, Answer::AppCreated(app)));
             }
             Done::AppChanged { ticket } => effects.push(Effect::Answer(ticket, Answer::Done)),
-            Done::Forgotten => {}
+            Done::Forgotten { ticket: None } => {}
+            Done::Forgotten {
+                ticket: Some(ticket),
+            } => effects.push(Effect::Answer(ticket, Answer::Done)),
+            Done::Answered { ticket, answer } => effects.push(Effect::Answer(ticket, *answer)),
+            Done::GroupStarted(group) => self.groups.started(group),
+            Done::WalkBegun | Done::Sampled => {}
+            Done::Fanned {
+                group,
+                reached,
+                goes_on,
+            } => self.on_fanned(now, group, reached, goes_on, effects),
             Done::AppCreated { ticket: None, .. } | Done::Booted { .. } => {}
             Done::Cursors => {}
             Done::DaysDropped { expired } => self.counters.expired += expired,
@@ -315,6 +345,8 @@ impl Shard {
                             effects,
                         );
                     }
+                    Failed::Walk(group) => self.groups.walk_failed(group),
+                    Failed::Start(group) => self.groups.start_failed(group),
                     Failed::Nobody => {}
                 }
             }
@@ -339,6 +371,10 @@ impl Shard {
             }
             ReadDone::Task { ticket, history } => {
                 let answer = history.map_or_else(|_| self.store_failed(), Answer::TaskHistory);
+                effects.push(Effect::Answer(ticket, answer));
+            }
+            ReadDone::Asked { ticket, answer } => {
+                let answer = answer.map_or_else(|_| self.store_failed(), |answer| *answer);
                 effects.push(Effect::Answer(ticket, answer));
             }
             ReadDone::Alias { ticket, alias } => {

@@ -9,6 +9,7 @@ use schema::record::App;
 use server_core::clock::Now;
 use server_core::devices::Devices;
 use server_core::ids::ShardNo;
+use server_core::recovery::GroupsAtStart;
 use server_core::shard::{Identity, Settings, Shard};
 
 use super::{BootError, now_ms};
@@ -22,6 +23,7 @@ pub(super) struct Seat {
     pub(super) settings: Settings,
     pub(super) apps: Vec<App>,
     pub(super) devices: Devices,
+    pub(super) groups: GroupsAtStart,
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) telemetry: Arc<Telemetry>,
 }
@@ -53,7 +55,8 @@ impl Seat {
                     wall_ms: now_ms(),
                     mono_ms: 0,
                 };
-                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now);
+                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now)
+                    .with_groups(self.groups);
                 let (me, tls, telemetry) = (ShardNo(number), self.tls, self.telemetry);
                 shard_loop::run(
                     Parts {

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{ClientId, MessageId, Platform};
-use schema::record::{App, Outcome};
+use schema::record::App;
 use serde::Serialize;
 use server_core::apply::{StoredStatus, made_ms};
 use server_core::command::{Answer, Command};
-use server_core::history::{DeviceHistory, LiveSession, Stage, TaskHistory, stage_of};
+use server_core::history::{DeviceHistory, LiveSession, Stage, TaskHistory, stage_of, stages_of};
 use server_core::ids::AppNo;
 use server_core::outbox::Fate;
 
@@ -85,14 +85,18 @@ pub(super) async fn task(
             status: status.word().word(),
             msgid: (id != MessageId::NONE).then(|| id.to_string()),
             stage: stage.name(),
-            stages: stages(
+            stages: stages_of(
                 task.accepted_ms,
                 task.kept,
-                stage,
+                status,
                 outcome,
                 sent_ms,
                 task.expires_ms,
-            ),
+                now_ms,
+            )
+            .into_iter()
+            .map(|(stage, ms)| StageView { stage, ms })
+            .collect(),
             why: why(stage, status, live.as_deref(), id),
         });
     }
@@ -129,39 +133,11 @@ fn sent_at(live: &LiveSession, id: MessageId) -> Option<u64> {
     entry.map(|(_, sent_ms)| *sent_ms)
 }
 
-/// The stages passed, in order, each with its time.
-fn stages(
-    accepted_ms: u64,
-    kept: bool,
-    stage: Stage,
-    outcome: Option<Outcome>,
-    sent_ms: Option<u64>,
-    expires_ms: u64,
-) -> Vec<StageView> {
-    let at = |stage, ms| StageView { stage, ms };
-    let mut stages = vec![at("Accepted", accepted_ms)];
-    if kept && stage != Stage::Filtered {
-        stages.push(at(Stage::Stored.name(), accepted_ms));
-    }
-    let sent_ms = sent_ms.or(outcome.map(|outcome| outcome.sent_ms).filter(|ms| *ms > 0));
-    if let Some(ms) = sent_ms {
-        stages.push(at(Stage::Sent.name(), ms));
-    }
-    match (stage, outcome) {
-        (Stage::Acked | Stage::Expired, Some(outcome)) => {
-            stages.push(at(stage.name(), outcome.final_ms))
-        }
-        (Stage::Expired, None) if kept => stages.push(at(stage.name(), expires_ms)),
-        (Stage::Expired | Stage::Filtered, None) => stages.push(at(stage.name(), accepted_ms)),
-        _ => {}
-    }
-    stages
-}
-
 fn why(stage: Stage, status: StoredStatus, live: Option<&LiveSession>, id: MessageId) -> String {
     match (stage, live) {
         (Stage::Acked, _) => "the device acknowledged it".into(),
         (Stage::Sent, _) => "sent, and the device has not acknowledged it yet".into(),
+        (Stage::Revoked, _) => "its task was stopped before it was sent".into(),
         (Stage::Filtered, _) => "the device takes no pushes: switched off or black-listed".into(),
         (Stage::Expired, _) if status == StoredStatus::Expired => {
             "the device was offline and the push may not wait (ttl -1)".into()
@@ -300,6 +276,7 @@ fn device_view(
         accepted_ms: made_ms(*id),
         stage: match Fate::from_number(outcome.fate) {
             Some(Fate::Acked) => Stage::Acked.name(),
+            Some(Fate::Revoked) => Stage::Revoked.name(),
             Some(Fate::Expired) | None => Stage::Expired.name(),
         },
         sent_ms: Some(outcome.sent_ms).filter(|ms| *ms > 0),

@@ -102,6 +102,11 @@ const ROWS: &[Row] = &[
         |c| c.filtered,
     ),
     counter(
+        "messages_revoked",
+        "Messages not sent because their task was stopped",
+        |c| c.revoked,
+    ),
+    counter(
         "requests_repeated",
         "Requests answered with the first answer to their request id",
         |c| c.requests_repeated,
@@ -181,7 +186,8 @@ impl Collector for ShardCells {
         }
         let finals = self.sum("messages_acked")
             + self.sum("messages_expired")
-            + self.sum("messages_filtered");
+            + self.sum("messages_filtered")
+            + self.sum("messages_revoked");
         let held = (self.held_at_start + self.sum("messages_accepted")).saturating_sub(finals);
         let held = ConstGauge::new(held);
         let help = "Messages accepted and not yet final, over all shards";

@@ -25,6 +25,8 @@ impl<R: Rows> Step<'_, R> {
             Fate::Acked => tally.acked += 1,
             Fate::Expired if expired_before => {}
             Fate::Expired => tally.expired += 1,
+            Fate::Revoked if expired_before => {}
+            Fate::Revoked => tally.revoked += 1,
         }
         if fate == Fate::Acked && expired_before {
             *self.late.entry(day).or_default() += 1;
@@ -70,6 +72,7 @@ impl<R: Rows> Step<'_, R> {
             tally.expired += left;
             self.rows.writes.put(Keyspace::Stat, key, tally.encode());
         }
+        self.forget_groups()?;
         self.rows.writes.messages_dropped_before = Some(before);
         // A request id of yesterday is still remembered until its 24 h are over.
         self.rows.writes.requests_dropped_before = before.0.checked_sub(1).map(Day);

@@ -27,6 +27,7 @@ impl<R: Rows> Step<'_, R> {
         self.rows
             .writes
             .put(Keyspace::Reg, keys::client(cid), device.encode());
+        self.count_registered(app, device.created_ms);
         Ok((cid, Some(device.clone())))
     }
 
@@ -47,12 +48,17 @@ impl<R: Rows> Step<'_, R> {
         let writes = &mut self.rows.writes;
         writes.delete(Keyspace::Install, keys::install(app, install, &secret_hash));
         writes.delete(Keyspace::Cur, key.clone());
+        writes.delete(Keyspace::ClientTags, key.clone());
+        writes.delete(Keyspace::Profile, key.clone());
         writes.delete(Keyspace::Reg, key);
         Ok(())
     }
 
-    pub(super) fn cursors(&mut self, moves: &[crate::op::CursorMove]) {
+    pub(super) fn cursors(&mut self, moves: &[crate::op::CursorMove]) -> Result<(), RowsError> {
         for step in moves {
+            if let Some(app) = step.active {
+                self.count_active(app, step.last_login_ms);
+            }
             let cursor = Cursor {
                 acked: step.acked.0,
                 last_login_ms: step.last_login_ms,
@@ -62,18 +68,25 @@ impl<R: Rows> Step<'_, R> {
                 .writes
                 .put(Keyspace::Cur, keys::client(step.cid), cursor.encode());
         }
+        Ok(())
     }
 
     pub(super) fn end(
         &mut self,
-        MessageEnd { cid, end, final_ms }: &MessageEnd,
+        MessageEnd {
+            cid,
+            app,
+            end,
+            final_ms,
+        }: &MessageEnd,
     ) -> Result<(), RowsError> {
         self.count_end(end.day, end.id, end.fate)?;
+        self.count_fate(*app, end.group, end.id, end.fate);
         let outcome = Outcome {
             fate: end.fate as u8,
             sent_ms: end.sent_ms,
             final_ms: *final_ms,
-            group: 0,
+            group: end.group.0,
         };
         let keyspace = Keyspace::Outcome(made_on(end.id));
         let key = keys::outcome(*cid, end.id);

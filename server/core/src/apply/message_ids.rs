@@ -46,6 +46,11 @@ impl Ids {
     }
 }
 
+/// The lowest id that can be made in this ms.
+pub(super) fn first_of_ms(ms: u64) -> u64 {
+    ms << ID_COUNTER_BITS
+}
+
 /// When an id was made, in ms of Unix time.
 pub fn made_ms(id: MessageId) -> u64 {
     id.0 >> ID_COUNTER_BITS

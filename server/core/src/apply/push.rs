@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use protocol::{ClientId, MessageId};
-use schema::record::{FirstAnswer, Message, Task, TaskTarget};
+use schema::SchemaError;
+use schema::record::{FirstAnswer, Message, Sums, Task, TaskTarget};
 
 use super::{Step, damaged};
 use crate::clock::Day;
 use crate::command::{Push, Reach, Storage, TargetStatus};
+use crate::group::GroupNo;
 use crate::ids::{AppNo, Ticket};
 use crate::keys;
 use crate::limits::{PIECE_LEN_MAX, REQUEST_ID_KEPT_MS};
@@ -33,12 +35,7 @@ impl<R: Rows> Step<'_, R> {
         let (mut filtered, mut expired) = (0, 0);
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = match (reach, kept) {
-                (Reach::Online, _) => StoredStatus::Online,
-                (Reach::Offline, true) => StoredStatus::Offline,
-                (Reach::Offline, false) => StoredStatus::Expired,
-                (Reach::Filtered, _) => StoredStatus::Filtered,
-            };
+            let status = StoredStatus::of(*reach, kept);
             expired += u32::from(status == StoredStatus::Expired);
             filtered += u32::from(status == StoredStatus::Filtered);
             let message = match status {
@@ -53,6 +50,13 @@ impl<R: Rows> Step<'_, R> {
         tally.accepted += targets.len() as u64;
         tally.expired += u64::from(expired);
         tally.filtered += u64::from(filtered);
+        let made = Sums {
+            targets: targets.len() as u64,
+            expired: u64::from(expired),
+            filtered: u64::from(filtered),
+            ..Sums::default()
+        };
+        self.count_made(app, GroupNo::NONE, &made);
         for (cid, id, _) in &reached {
             if *id == MessageId::NONE {
                 continue;
@@ -65,6 +69,7 @@ impl<R: Rows> Step<'_, R> {
                 expires_ms,
                 kept,
                 sealed: false,
+                group: GroupNo::NONE,
                 body: push.body.clone(),
             };
             let owner = Slot::of_cid(*cid).shard(self.shards);
@@ -162,7 +167,13 @@ impl<R: Rows> Step<'_, R> {
     ) -> Result<Accepted, RowsError> {
         let keyspace = Keyspace::Task(Day::of_ms(first.accepted_ms));
         let key = keys::task(app, &first.task_id);
-        let row = self.rows.get(keyspace, &key)?.unwrap_or_default();
+        let Some(row) = self.rows.get(keyspace, &key)? else {
+            // The first request was a push to many, whose task lies elsewhere.
+            let answer = self.group_answer(app, &first.task_id)?;
+            return answer.ok_or_else(|| {
+                damaged(keyspace, &key)(SchemaError::missing("Task", "its row is gone"))
+            });
+        };
         let task = Task::decode(&row).map_err(damaged(keyspace, &key))?;
         let word = |target: &TaskTarget| {
             let status = StoredStatus::from_number(target.status);
@@ -217,6 +228,16 @@ pub enum StoredStatus {
 }
 
 impl StoredStatus {
+    /// What becomes of a message for a target that can be reached so; `kept` if it may wait.
+    pub fn of(reach: Reach, kept: bool) -> StoredStatus {
+        match (reach, kept) {
+            (Reach::Online, _) => StoredStatus::Online,
+            (Reach::Offline, true) => StoredStatus::Offline,
+            (Reach::Offline, false) => StoredStatus::Expired,
+            (Reach::Filtered, _) => StoredStatus::Filtered,
+        }
+    }
+
     /// The status of a stored number; one that this version does not know was not sent.
     pub fn from_number(number: u8) -> StoredStatus {
         match number {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::group::{GroupNo, StoppedGroups};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_LEN_MAX};
 
 static BODY: [u8; 120_000] = [0; 120_000];
@@ -108,6 +109,7 @@ impl Reference {
                         expires_ms: ttl_ms.map_or(NEVER_MS, |ttl_ms| self.now_ms + ttl_ms),
                         kept: *kept,
                         sealed: false,
+                        group: GroupNo::NONE,
                         body: Bytes::from_static(&BODY[..*len]),
                     });
                 }
@@ -180,7 +182,10 @@ impl Reference {
     }
 
     fn pump(&mut self) {
-        while let Some(push) = self.outbox.next_push(self.now_ms, &mut self.finals) {
+        while let Some(push) =
+            self.outbox
+                .next_push(self.now_ms, &StoppedGroups::new(), &mut self.finals)
+        {
             assert!(
                 push.id > self.last_sent,
                 "{} was sent after {}",
@@ -373,6 +378,7 @@ fn message(id: u64, kept: bool) -> StoredMessage {
         expires_ms: NEVER_MS,
         kept,
         sealed: false,
+        group: GroupNo::NONE,
         body: Bytes::new(),
     }
 }
@@ -388,7 +394,10 @@ fn given_an_ack_above_everything_sent_when_it_comes_should_be_refused_and_change
     });
     assert_eq!(outbox.acked(&[MessageId(5)], &mut finals), refused);
     outbox.stored(message(6, true), &mut finals);
-    assert_eq!(outbox.next_push(0, &mut finals), Some(message(6, true)));
+    assert_eq!(
+        outbox.next_push(0, &StoppedGroups::new(), &mut finals),
+        Some(message(6, true))
+    );
     let refused = Err(BadAck {
         id: MessageId(7),
         sent: MessageId(6),
@@ -411,7 +420,10 @@ fn given_an_idle_outbox_when_everything_is_acked_should_hold_no_memory() {
         outbox.stored(message(id, true), &mut finals);
     }
     for id in 1..=60 {
-        assert_eq!(outbox.next_push(0, &mut finals), Some(message(id, true)));
+        assert_eq!(
+            outbox.next_push(0, &StoppedGroups::new(), &mut finals),
+            Some(message(id, true))
+        );
         assert_eq!(outbox.acked(&[MessageId(id)], &mut finals), Ok(()));
     }
     assert!(outbox.is_idle());
@@ -440,7 +452,9 @@ fn given_a_message_that_had_expired_when_its_page_was_asked_for_when_the_clock_i
         complete: true,
     });
     let mut finals = Finals::new();
-    let sent = outbox.next_push(0, &mut finals).map(|push| push.id);
+    let sent = outbox
+        .next_push(0, &StoppedGroups::new(), &mut finals)
+        .map(|push| push.id);
     assert_eq!(sent, Some(MessageId(2)), "its body was read");
     assert_eq!(
         outbox.cursor(),

@@ -1,6 +1,6 @@
 //! What third parties ask, after the ingress has checked its form.
 
-use protocol::ClientId;
+use protocol::{ClientId, CloseReason};
 
 use super::Shard;
 use crate::clock::Now;
@@ -11,6 +11,7 @@ use crate::history::LiveSession;
 use crate::ids::{AppNo, SessionId, Ticket};
 use crate::op::{Accepted, Op, Origin};
 use crate::read::Read;
+use crate::report::Question;
 use crate::session::Session;
 
 impl Shard {
@@ -159,8 +160,206 @@ impl Shard {
                     effects,
                 );
             }
-            _ => self.busy(ticket, effects),
+            Command::PushGroup { app, push } => {
+                self.submit(ticket, Op::TakeGroup { ticket, app, push }, effects);
+            }
+            Command::PushList {
+                app,
+                task_id,
+                targets,
+            } => {
+                let op = Op::PushList {
+                    ticket,
+                    app,
+                    task_id,
+                    targets,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::StopGroup { app, task_id } => {
+                let op = Op::StopGroup {
+                    ticket,
+                    app,
+                    task_id,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::Unschedule { app, task_id } => {
+                let op = Op::Unschedule {
+                    ticket,
+                    app,
+                    task_id,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::Groups { app, task_ids } => {
+                self.ask(now, ticket, app, Question::Groups(task_ids), effects);
+            }
+            Command::GroupsByName {
+                app,
+                group_name,
+                from,
+                to,
+            } => {
+                let question = Question::Named(group_name, from, to);
+                self.ask(now, ticket, app, question, effects);
+            }
+            Command::AppDay { app, day } => {
+                self.ask(now, ticket, app, Question::AppDay(day), effects);
+            }
+            Command::OnlineSamples { app } => {
+                self.ask(now, ticket, app, Question::OnlineSamples, effects);
+            }
+            Command::MessageDetail { app, cid, task_id } => match self.device_of(cid, app) {
+                Some(device) => {
+                    let under_way = self
+                        .live_session(now, device.session)
+                        .map_or(Vec::new(), |live| live.under_way);
+                    let question = Question::Message {
+                        cid,
+                        task_id,
+                        under_way,
+                    };
+                    self.ask(now, ticket, app, question, effects);
+                }
+                None => effects.push(Effect::Answer(ticket, Answer::TargetInvalid)),
+            },
+            Command::CountAudience { app, audience } => {
+                let count = self.devices.count(app, &audience, now.wall_ms);
+                effects.push(Effect::Answer(ticket, Answer::Count(count)));
+            }
+            Command::MatchTags { app, terms } => {
+                let matching = terms.into_iter().filter_map(|(cid, term)| {
+                    let device = self.device_of(cid, app)?;
+                    self.devices
+                        .has_tags(cid, &term)
+                        .then(|| (cid, reach(device)))
+                });
+                let matching = matching.collect();
+                effects.push(Effect::Answer(ticket, Answer::Reached(matching)));
+            }
+            Command::SetTags { app, cid, tags } => {
+                let op = Op::SetTags {
+                    ticket,
+                    app,
+                    cid,
+                    tags,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::ChangeTag {
+                app,
+                tag,
+                cids,
+                add,
+            } => {
+                let op = Op::ChangeTag {
+                    ticket,
+                    app,
+                    tag,
+                    cids,
+                    add,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::TagsOfCid { app, cid } => {
+                if self.device_of(cid, app).is_none() {
+                    effects.push(Effect::Answer(ticket, Answer::TargetInvalid));
+                } else {
+                    self.ask(now, ticket, app, Question::Tags(cid), effects);
+                }
+            }
+            Command::Block { app, cids, blocked } => {
+                let op = Op::Block {
+                    ticket,
+                    app,
+                    cids,
+                    blocked,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::SetBadge { app, cids, badge } => {
+                let op = Op::SetBadge {
+                    ticket,
+                    app,
+                    cids,
+                    badge,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::BindTokens { app, kind, tokens } => {
+                let op = Op::BindTokens {
+                    ticket,
+                    app,
+                    kind,
+                    tokens,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::Details { app, cids } => {
+                self.ask(now, ticket, app, Question::Details(cids), effects);
+            }
+            Command::DropAlias {
+                app,
+                alias_type,
+                alias,
+            } => {
+                let op = Op::DropAlias {
+                    origin,
+                    app,
+                    alias_type,
+                    alias,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::ForgetDevice { app, cid } => self.forget_device(ticket, app, cid, effects),
         }
+    }
+
+    /// Asks the store something for a third party.
+    fn ask(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        app: AppNo,
+        question: Question,
+        effects: &mut Vec<Effect>,
+    ) {
+        let read = Read::Ask {
+            ticket,
+            app,
+            question,
+            now_ms: now.wall_ms,
+        };
+        self.read_for(ticket, read, effects);
+    }
+
+    /// Deletes a device; its session ends at once, its rows with the answer.
+    fn forget_device(
+        &mut self,
+        ticket: Ticket,
+        app: AppNo,
+        cid: ClientId,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(device) = self.device_of(cid, app) else {
+            return effects.push(Effect::Answer(ticket, Answer::TargetInvalid));
+        };
+        let op = Op::ForgetDevices {
+            ticket: Some(ticket),
+            cids: vec![cid],
+        };
+        if !self.can_commit(op.weight()) {
+            return self.busy(ticket, effects);
+        }
+        if let Some(session) = device.session {
+            let text = "the device was deleted";
+            self.close(session, CloseReason::Removed, text, effects);
+        }
+        // Its cursor must not be written after its rows are deleted.
+        self.flush(effects);
+        self.devices.remove(cid);
+        self.commit(op, effects);
     }
 
     fn live_session(&self, now: Now, session: Option<SessionId>) -> Option<Box<LiveSession>> {
@@ -225,7 +424,7 @@ impl Shard {
     }
 }
 
-fn reach(device: &Device) -> Reach {
+pub(super) fn reach(device: &Device) -> Reach {
     if device.muted {
         Reach::Filtered
     } else if device.session.is_some() {

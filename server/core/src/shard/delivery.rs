@@ -58,7 +58,10 @@ impl Shard {
             return;
         };
         let mut finals = Finals::new();
-        while let Some(message) = live.outbox.next_push(now.wall_ms, &mut finals) {
+        while let Some(message) =
+            live.outbox
+                .next_push(now.wall_ms, self.groups.stopped(), &mut finals)
+        {
             self.counters.sent += 1;
             let push = Push {
                 id: message.id,
@@ -209,13 +212,16 @@ impl Shard {
 
     /// Counts what became final; it is written down with the cursors.
     pub(super) fn keep(&mut self, now: Now, cid: ClientId, finals: Finals) {
+        let app = self.devices.get(cid).map(|device| device.app);
         for end in finals {
             match end.fate {
                 Fate::Acked => self.counters.acked += 1,
                 Fate::Expired => self.counters.expired += 1,
+                Fate::Revoked => self.counters.revoked += 1,
             }
             self.finals.push(MessageEnd {
                 cid,
+                app,
                 end,
                 final_ms: now.wall_ms,
             });

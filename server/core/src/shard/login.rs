@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Shard;
 use crate::apps::AppRefusal;
-use crate::clock::Now;
+use crate::clock::{Day, Now};
 use crate::devices::{Device, hash_of};
 use crate::effect::Effect;
 use crate::ids::{AppNo, SessionId};
@@ -266,6 +266,7 @@ impl Shard {
         let generation = self.next_generation();
         let device = self.devices.get_mut(cid).expect("just seen");
         device.session = Some(session);
+        device.newly_active |= Day::of_ms(device.last_login_ms) < Day::of_ms(now.wall_ms);
         device.last_login_ms = now.wall_ms;
         device.last_seen_ms = now.wall_ms;
         let caught_up = device.tail.is_some_and(|tail| tail <= device.acked);

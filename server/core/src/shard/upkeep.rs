@@ -23,6 +23,9 @@ impl Shard {
         }
         self.tell_to_go(effects);
         self.forget_some(effects);
+        self.walk_on(now, effects);
+        self.start_due(now, effects);
+        self.sample(now, effects);
         if now.mono_ms >= self.next_flush_ms {
             self.next_flush_ms = now.mono_ms + FLUSH_INTERVAL_MS;
             self.flush(effects);
@@ -100,7 +103,7 @@ impl Shard {
         }
         let from = self.to_forget.len().saturating_sub(FORGET_PER_TICK);
         let cids = self.to_forget.split_off(from);
-        self.commit(Op::ForgetDevices { cids }, effects);
+        self.commit(Op::ForgetDevices { ticket: None, cids }, effects);
     }
 
     /// Writes down all cursors that moved, with what became final by them.
@@ -143,6 +146,7 @@ impl Shard {
     }
 
     pub(super) fn on_finish(&mut self, effects: &mut Vec<Effect>) {
+        self.groups.finish();
         let mut left: Vec<SessionId> = self.sessions.keys().copied().collect();
         left.sort_unstable();
         for session in left {

@@ -237,6 +237,7 @@ impl World {
         let push = Push {
             task_id: line.named_or("task", &own).into(),
             storage,
+            vendor: None,
             body: Bytes::from(body(line.named_or("body", "x"))),
             request_id,
         };
@@ -267,7 +268,7 @@ impl World {
     }
 }
 
-fn app_no(line: &Line) -> AppNo {
+pub(super) fn app_no(line: &Line) -> AppNo {
     match line.named_or("app", "demo") {
         "demo" => AppNo(1),
         "other" => AppNo(2),

@@ -21,6 +21,7 @@ pub(super) fn of_name(counters: &Counters, name: &str) -> u64 {
         "acked" => counters.acked,
         "expired" => counters.expired,
         "filtered" => counters.filtered,
+        "revoked" => counters.revoked,
         "requests_repeated" => counters.requests_repeated,
         "busy" => counters.busy,
         "pages_read" => counters.pages_read,

@@ -15,6 +15,10 @@
 //! | `push A,B ttl=60s body=x*9 req=r1 as=r1 task=t1 n=3` | a third party pushes |
 //! | `probe A,B` `status A` `cids alice` `alias A` `bind A=alice` `unbind A=alice` `app NAME` | it asks |
 //! | `disable NAME` `enable NAME` `rotate NAME 60s` `delete NAME` `task t1` `device A` `live A` | an operator asks |
+//! | `group t1 [list] or=a and=b not=c platform=ios active=3 in=5m ttl=1h speed=10 name=n req=r` | a push to many |
+//! | `list t1 A,B` `stop t1` `unschedule t1` `groups t1,t2` `named n` `day` `online` `detail A t1` | what is done with them |
+//! | `settags A a,b` `addtag a A,B` `deltag a A,B` `tags A` `count or=a` `match A,B or a,b` | tags |
+//! | `block A` `unblock A` `badge A +1` `token A x` `details A` `forget A` `dropalias x` | clients |
 //! | `commit [N]` | the first N ops (all) become durable as one batch and are heard of |
 //! | `commit hold`, `deliver [at=1]` | durable now, heard of later |
 //! | `refuse [crash]`, `refuse reads` | the store refuses what waits (and is started anew) |
@@ -36,6 +40,7 @@
 mod asks;
 mod boot;
 mod counts;
+mod groups;
 mod line;
 mod names;
 mod run;

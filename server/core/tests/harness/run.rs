@@ -10,6 +10,7 @@ use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use super::counts;
+use super::groups;
 use super::line::{Line, duration_ms, number};
 use super::sums;
 use super::world::World;
@@ -39,6 +40,9 @@ impl World {
             "push" | "probe" | "status" | "cids" | "alias" | "bind" | "unbind" | "app"
             | "disable" | "enable" | "rotate" | "delete" | "task" | "device" | "live" => {
                 self.ask(line)
+            }
+            verb if groups::VERBS.contains(&verb) || groups::MORE_VERBS.contains(&verb) => {
+                self.group_line(line);
             }
             "commit" => self.commit_line(line),
             "refuse" => self.refuse_line(line),
@@ -204,6 +208,7 @@ impl World {
                     "acked" => sum.acked,
                     "expired" => sum.expired,
                     "filtered" => sum.filtered,
+                    "revoked" => sum.revoked,
                     other => panic!("line {}: no stage is called {other}", line.number),
                 };
                 assert_eq!(came, number(value), "line {}: {name}", line.number);

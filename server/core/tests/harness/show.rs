@@ -6,6 +6,8 @@ use server_core::command::{Answer, Reach};
 use server_core::history::stage_of;
 use server_core::outbox::Fate;
 
+use super::groups;
+
 /// One effect that the script has to name.
 #[derive(Debug, PartialEq)]
 pub(super) enum Shown {
@@ -132,6 +134,7 @@ fn fates(ended: &[(protocol::MessageId, schema::record::Outcome)]) -> String {
     let letter = |fate| match Fate::from_number(fate) {
         Some(Fate::Acked) => 'A',
         Some(Fate::Expired) => 'E',
+        Some(Fate::Revoked) => 'R',
         None => '?',
     };
     ended
@@ -202,6 +205,7 @@ pub(super) fn answer(
         Answer::TargetInvalid => vec!["target-invalid".to_owned()],
         Answer::Busy => vec!["busy".to_owned()],
         Answer::StoreFailed => vec!["store-failed".to_owned()],
+        other => groups::answer(other, now_ms, name).expect("shown there"),
     };
     let words = if words.is_empty() {
         "none".to_owned()

@@ -131,6 +131,8 @@ impl World {
         self.held_reads.clear();
         let mut owners = server_core::recovery::devices(&self.rows, shards).expect("memory reads");
         owners.reverse();
+        let groups = server_core::recovery::groups(&self.rows, self.now.wall_ms);
+        let groups = groups.expect("memory reads");
         self.shards = (0..shards)
             .map(|me| {
                 let identity = Identity {
@@ -147,6 +149,7 @@ impl World {
                     devices,
                     self.now,
                 )
+                .with_groups(groups.clone())
             })
             .collect();
         // The days that are over are dropped at the first tick; no script has to know of it.
@@ -193,6 +196,13 @@ impl World {
                 self.messages.entry(*cid).or_default().push(message.id);
                 if message.kept {
                     self.kept.insert(message.id, message.expires_ms);
+                }
+            }
+        }
+        for (_, event) in &applied.events {
+            if let Committed::Done(Done::Fanned { reached, .. }) = event {
+                for (cid, id, _) in reached {
+                    self.learn_fanned(*cid, *id);
                 }
             }
         }

@@ -13,6 +13,7 @@ mod counters;
 mod delivery;
 mod expiry;
 mod full;
+mod groups;
 mod heartbeat;
 mod history;
 mod login;

@@ -1,0 +1,154 @@
+//! The sums behind the reports: of each group push, of each day of an app, of its devices.
+//!
+//! Always: a sum is written in the batch of the event that it counts, so both last or neither.
+
+use std::collections::BTreeMap;
+
+use protocol::MessageId;
+use schema::record::{Number, Presence, Sums};
+
+use super::{Step, damaged, made_on};
+use crate::clock::Day;
+use crate::group::GroupNo;
+use crate::ids::{AppNo, ShardNo};
+use crate::keys;
+use crate::limits::{ONLINE_KEPT_MS, SWEEP_LEN_MAX};
+use crate::outbox::Fate;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+/// What one batch adds.
+#[derive(Debug, Default)]
+pub(super) struct SumsDelta {
+    groups: BTreeMap<GroupNo, Sums>,
+    days: BTreeMap<(AppNo, Day), Sums>,
+    devices: BTreeMap<(AppNo, Day), Presence>,
+}
+
+impl<R: Rows> Step<'_, R> {
+    /// Counts messages that were made now.
+    pub(super) fn count_made(&mut self, app: AppNo, group: GroupNo, made: &Sums) {
+        let day = Day::of_ms(self.now_ms);
+        add(self.sums.days.entry((app, day)).or_default(), made);
+        if group != GroupNo::NONE {
+            add(self.sums.groups.entry(group).or_default(), made);
+        }
+    }
+
+    /// Counts the end of a message on the day that it was made.
+    pub(super) fn count_fate(
+        &mut self,
+        app: Option<AppNo>,
+        group: GroupNo,
+        id: MessageId,
+        fate: Fate,
+    ) {
+        let mut end = Sums::default();
+        match fate {
+            Fate::Acked => end.acked = 1,
+            Fate::Expired => end.expired = 1,
+            Fate::Revoked => end.revoked = 1,
+        }
+        if let Some(app) = app {
+            let day = made_on(id);
+            add(self.sums.days.entry((app, day)).or_default(), &end);
+        }
+        if group != GroupNo::NONE {
+            add(self.sums.groups.entry(group).or_default(), &end);
+        }
+    }
+
+    pub(super) fn count_registered(&mut self, app: AppNo, created_ms: u64) {
+        let day = Day::of_ms(created_ms);
+        self.sums.devices.entry((app, day)).or_default().registered += 1;
+    }
+
+    pub(super) fn count_active(&mut self, app: AppNo, login_ms: u64) {
+        let day = Day::of_ms(login_ms);
+        self.sums.devices.entry((app, day)).or_default().active += 1;
+    }
+
+    pub(super) fn sample(
+        &mut self,
+        shard: ShardNo,
+        at_ms: u64,
+        online: &[(AppNo, u64)],
+    ) -> Result<(), RowsError> {
+        for (app, count) in online {
+            let key = keys::online(*app, at_ms, shard);
+            let value = Number { value: *count };
+            self.rows.writes.put(Keyspace::Online, key, value.encode());
+            let mut sum = 0;
+            let prefix = keys::online_at(*app, at_ms);
+            for (key, row) in self.rows.under(Keyspace::Online, &prefix)? {
+                sum += Number::decode(&row)
+                    .map_err(damaged(Keyspace::Online, &key))?
+                    .value;
+            }
+            let day = Day::of_ms(at_ms);
+            let presence = self.sums.devices.entry((*app, day)).or_default();
+            presence.online_peak = presence.online_peak.max(sum);
+            let end = keys::online_at(*app, at_ms.saturating_sub(ONLINE_KEPT_MS));
+            let prefix = app.0.to_be_bytes();
+            for (key, _) in self
+                .rows
+                .oldest(Keyspace::Online, &prefix, &end, SWEEP_LEN_MAX)?
+            {
+                self.rows.writes.delete(Keyspace::Online, key);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_sums(&mut self) -> Result<(), RowsError> {
+        let SumsDelta {
+            groups,
+            days,
+            devices,
+        } = std::mem::take(&mut self.sums);
+        for (group, delta) in groups {
+            self.add_sums(Keyspace::GroupSums, keys::group(group), &delta)?;
+        }
+        for ((app, day), delta) in days {
+            self.add_sums(Keyspace::DaySums, keys::app_day(app, day), &delta)?;
+        }
+        for ((app, day), delta) in devices {
+            let key = keys::app_day(app, day);
+            let mut presence = match self.rows.get(Keyspace::Presence, &key)? {
+                Some(row) => Presence::decode(&row).map_err(damaged(Keyspace::Presence, &key))?,
+                None => Presence::default(),
+            };
+            presence.registered += delta.registered;
+            presence.active += delta.active;
+            presence.online_peak = presence.online_peak.max(delta.online_peak);
+            self.rows
+                .writes
+                .put(Keyspace::Presence, key, presence.encode());
+        }
+        Ok(())
+    }
+
+    fn add_sums(
+        &mut self,
+        keyspace: Keyspace,
+        key: Vec<u8>,
+        delta: &Sums,
+    ) -> Result<(), RowsError> {
+        let mut sums = match self.rows.get(keyspace, &key)? {
+            Some(row) => Sums::decode(&row).map_err(damaged(keyspace, &key))?,
+            None => Sums::default(),
+        };
+        add(&mut sums, delta);
+        self.rows.writes.put(keyspace, key, sums.encode());
+        Ok(())
+    }
+}
+
+fn add(sums: &mut Sums, delta: &Sums) {
+    sums.targets += delta.targets;
+    sums.acked += delta.acked;
+    sums.expired += delta.expired;
+    sums.filtered += delta.filtered;
+    sums.revoked += delta.revoked;
+    sums.shown += delta.shown;
+    sums.clicked += delta.clicked;
+}

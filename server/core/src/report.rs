@@ -1,0 +1,387 @@
+//! What third parties ask of rows: tags and details of clients, group pushes, days, samples.
+//!
+//! Pure over [`Rows`], so the simulation reads with the same code.
+
+use bytes::Bytes;
+use protocol::{ClientId, MessageId};
+use schema::record::{ClientTags, Cursor, Device, Group, Number, Presence, Profile, Sums, Task};
+
+use crate::apply::{StoredStatus, made_ms};
+use crate::clock::Day;
+use crate::command::Answer;
+use crate::group::{ClientDetail, DayView, GroupNo, GroupState, GroupView, MessageStages};
+use crate::history::{days_back, outcome, stages_of};
+use crate::ids::AppNo;
+use crate::keys;
+use crate::limits::{GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, SAMPLE_INTERVAL_MS};
+use crate::read::group_body;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+/// One question of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// The tags of a client.
+    Tags(ClientId),
+    /// What is known of clients of this app; others are left out.
+    Details(Vec<ClientId>),
+    /// Group pushes by their tasks; those that do not exist are left out.
+    Groups(Vec<Box<str>>),
+    /// Group pushes of a name that were accepted from the one day to the other.
+    Named(Box<str>, Day, Day),
+    /// What a day came to.
+    AppDay(Day),
+    /// How many devices were online, over the last 24 hours.
+    OnlineSamples,
+    /// The message of one client in one task.
+    Message {
+        /// The client.
+        cid: ClientId,
+        /// The task.
+        task_id: Box<str>,
+        /// What is sent and not acknowledged: id, and when in ms of Unix time.
+        under_way: Vec<(MessageId, u64)>,
+    },
+}
+
+/// Answers a question.
+///
+/// # Errors
+/// The store cannot read, or a row is damaged.
+pub fn answer(
+    rows: &impl Rows,
+    app: AppNo,
+    question: Question,
+    now_ms: u64,
+) -> Result<Answer, RowsError> {
+    Ok(match question {
+        Question::Tags(cid) => Answer::Tags(tags(rows, cid)?),
+        Question::Details(cids) => Answer::Details(details(rows, app, &cids)?),
+        Question::Groups(task_ids) => {
+            let mut found = Vec::new();
+            for task_id in &task_ids {
+                if let Some(number) = number_of_task(rows, app, task_id)? {
+                    found.extend(view(rows, number, now_ms)?);
+                }
+            }
+            Answer::Groups(found)
+        }
+        Question::Named(name, from, to) => {
+            Answer::Groups(named(rows, app, &name, from, to, now_ms)?)
+        }
+        Question::AppDay(day) => Answer::AppDay(Box::new(app_day(rows, app, day)?)),
+        Question::OnlineSamples => Answer::OnlineSamples(online(rows, app, now_ms)?),
+        Question::Message {
+            cid,
+            task_id,
+            under_way,
+        } => Answer::MessageDetail(message(rows, app, cid, &task_id, &under_way, now_ms)?),
+    })
+}
+
+fn row<T>(
+    rows: &impl Rows,
+    keyspace: Keyspace,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, schema::SchemaError>,
+) -> Result<Option<T>, RowsError> {
+    let Some(row) = rows.get(keyspace, key)? else {
+        return Ok(None);
+    };
+    decode(&row).map(Some).map_err(|source| RowsError::Damaged {
+        keyspace,
+        key: key.to_vec(),
+        source,
+    })
+}
+
+fn tags(rows: &impl Rows, cid: ClientId) -> Result<Vec<Box<str>>, RowsError> {
+    let key = keys::client(cid);
+    let found = row(rows, Keyspace::ClientTags, &key, ClientTags::decode)?.unwrap_or_default();
+    Ok(found.tags.into_iter().map(String::into_boxed_str).collect())
+}
+
+fn details(
+    rows: &impl Rows,
+    app: AppNo,
+    cids: &[ClientId],
+) -> Result<Vec<(ClientId, ClientDetail)>, RowsError> {
+    let mut found = Vec::with_capacity(cids.len());
+    for cid in cids {
+        let key = keys::client(*cid);
+        let Some(device) = row(rows, Keyspace::Reg, &key, Device::decode)? else {
+            continue;
+        };
+        if device.app != app.0 {
+            continue;
+        }
+        let profile = row(rows, Keyspace::Profile, &key, Profile::decode)?.unwrap_or_default();
+        let cursor = row(rows, Keyspace::Cur, &key, Cursor::decode)?;
+        let last_login_ms = cursor.map_or(0, |cursor| cursor.last_login_ms);
+        let detail = ClientDetail {
+            device,
+            profile,
+            last_login_ms,
+        };
+        found.push((*cid, detail));
+    }
+    Ok(found)
+}
+
+fn number_of_task(
+    rows: &impl Rows,
+    app: AppNo,
+    task_id: &str,
+) -> Result<Option<GroupNo>, RowsError> {
+    let key = keys::group_of_task(app, task_id);
+    let number = row(rows, Keyspace::GroupOfTask, &key, Number::decode)?;
+    Ok(number.map(|number| GroupNo(number.value)))
+}
+
+fn view(rows: &impl Rows, number: GroupNo, now_ms: u64) -> Result<Option<GroupView>, RowsError> {
+    let key = keys::group(number);
+    let Some(group) = row(rows, Keyspace::Group, &key, Group::decode)? else {
+        return Ok(None);
+    };
+    let mut sums = row(rows, Keyspace::GroupSums, &key, Sums::decode)?.unwrap_or_default();
+    if now_ms >= group.expires_ms {
+        // Nobody sees a message expire that waits for a device that never comes.
+        let ended = sums.acked + sums.filtered + sums.revoked;
+        sums.expired = sums.targets.saturating_sub(ended);
+    } else if group.state == GroupState::Stopped as u8 {
+        let ended = sums.acked + sums.filtered + sums.expired;
+        sums.revoked = sums.targets.saturating_sub(ended);
+    }
+    let body = group_body(rows, Day::of_ms(group.expires_ms), number)?;
+    Ok(Some(GroupView {
+        number,
+        group,
+        sums,
+        body,
+    }))
+}
+
+fn named(
+    rows: &impl Rows,
+    app: AppNo,
+    name: &str,
+    from: Day,
+    to: Day,
+    now_ms: u64,
+) -> Result<Vec<GroupView>, RowsError> {
+    let prefix = keys::named(app, name);
+    let mut numbers = std::collections::VecDeque::new();
+    rows.range(Keyspace::GroupOfName, &prefix, &prefix, &mut |key, _| {
+        if let Some(number) = keys::group_at_end(key) {
+            let day = Day::of_ms(number.made_ms());
+            if day >= from && day <= to {
+                numbers.push_back(number);
+            }
+        }
+        if numbers.len() > GROUPS_PER_ANSWER_MAX {
+            numbers.pop_front();
+        }
+        true
+    })?;
+    let mut found = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        found.extend(view(rows, number, now_ms)?);
+    }
+    Ok(found)
+}
+
+fn app_day(rows: &impl Rows, app: AppNo, day: Day) -> Result<DayView, RowsError> {
+    let key = keys::app_day(app, day);
+    let sums = row(rows, Keyspace::DaySums, &key, Sums::decode)?.unwrap_or_default();
+    let mut view = DayView {
+        sums,
+        ..DayView::default()
+    };
+    let prefix = app.0.to_be_bytes();
+    let mut failed = None;
+    rows.range(Keyspace::Presence, &prefix, &prefix, &mut |key, value| {
+        let (Some(at), presence) = (keys::day_of(key), Presence::decode(value)) else {
+            return true;
+        };
+        match presence {
+            Ok(presence) if at <= day => {
+                view.accumulated += presence.registered;
+                if at == day {
+                    view.registered = presence.registered;
+                    view.active = presence.active;
+                    view.online_peak = presence.online_peak;
+                }
+                true
+            }
+            Ok(_) => false,
+            Err(source) => {
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::Presence,
+                    key: key.to_vec(),
+                    source,
+                });
+                false
+            }
+        }
+    })?;
+    failed.map_or(Ok(view), Err)
+}
+
+fn online(rows: &impl Rows, app: AppNo, now_ms: u64) -> Result<Vec<(u64, u64)>, RowsError> {
+    let kept_ms = ONLINE_KEPT_MS - 3600 * 1000;
+    let from = keys::online_at(app, now_ms.saturating_sub(kept_ms));
+    let mut samples: Vec<(u64, u64)> = Vec::new();
+    let mut failed = None;
+    rows.range(
+        Keyspace::Online,
+        &app.0.to_be_bytes(),
+        &from,
+        &mut |key, value| match (keys::online_of(key), Number::decode(value)) {
+            (Some(at_ms), Ok(number)) => {
+                match samples.last_mut() {
+                    Some((last_ms, sum)) if *last_ms == at_ms => *sum += number.value,
+                    _ => samples.push((at_ms, number.value)),
+                }
+                true
+            }
+            (None, _) => true,
+            (_, Err(source)) => {
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::Online,
+                    key: key.to_vec(),
+                    source,
+                });
+                false
+            }
+        },
+    )?;
+    debug_assert!(samples.len() as u64 <= ONLINE_KEPT_MS / SAMPLE_INTERVAL_MS + 2);
+    failed.map_or(Ok(samples), Err)
+}
+
+/// The stages of the message of one client in one task; `None` if it has none.
+fn message(
+    rows: &impl Rows,
+    app: AppNo,
+    cid: ClientId,
+    task_id: &str,
+    under_way: &[(MessageId, u64)],
+    now_ms: u64,
+) -> Result<Option<MessageStages>, RowsError> {
+    let found = match number_of_task(rows, app, task_id)? {
+        Some(number) => message_of_group(rows, cid, number)?,
+        None => message_of_task(rows, app, cid, task_id, now_ms)?,
+    };
+    let Some(found) = found else {
+        return Ok(None);
+    };
+    let outcome = outcome(rows, cid, found.id)?;
+    let sent_ms = under_way
+        .iter()
+        .find(|(id, _)| *id == found.id)
+        .map(|(_, sent_ms)| *sent_ms);
+    Ok(Some(stages_of(
+        found.accepted_ms,
+        found.kept,
+        found.status,
+        outcome,
+        sent_ms,
+        found.expires_ms,
+        now_ms,
+    )))
+}
+
+struct Found {
+    id: MessageId,
+    status: StoredStatus,
+    kept: bool,
+    accepted_ms: u64,
+    expires_ms: u64,
+}
+
+fn message_of_task(
+    rows: &impl Rows,
+    app: AppNo,
+    cid: ClientId,
+    task_id: &str,
+    now_ms: u64,
+) -> Result<Option<Found>, RowsError> {
+    let key = keys::task(app, task_id);
+    for day in days_back(now_ms) {
+        let Some(task) = row(rows, Keyspace::Task(day), &key, Task::decode)? else {
+            continue;
+        };
+        let target = task
+            .targets
+            .iter()
+            .find(|target| target.cid == *cid.as_bytes());
+        return Ok(target.map(|target| Found {
+            id: MessageId(target.message),
+            status: StoredStatus::from_number(target.status),
+            kept: task.kept,
+            accepted_ms: task.accepted_ms,
+            expires_ms: task.expires_ms,
+        }));
+    }
+    Ok(None)
+}
+
+/// A group push has no row per target: its message is found among those of the client, waiting or
+/// ended.
+fn message_of_group(
+    rows: &impl Rows,
+    cid: ClientId,
+    number: GroupNo,
+) -> Result<Option<Found>, RowsError> {
+    let Some(group) = row(rows, Keyspace::Group, &keys::group(number), Group::decode)? else {
+        return Ok(None);
+    };
+    let found = |id: MessageId| Found {
+        id,
+        status: StoredStatus::Offline,
+        kept: group.kept,
+        accepted_ms: made_ms(id),
+        expires_ms: group.expires_ms,
+    };
+    let client = keys::client(cid);
+    let mut id = None;
+    let day = Keyspace::Msg(Day::of_ms(group.expires_ms));
+    rows.range(day, &client, &client, &mut |key, value| {
+        let message = schema::record::MessageRef::decode(value);
+        if let (Some((at, 0)), Ok(message)) = (keys::message_of(key), message)
+            && message.group == number.0
+        {
+            id = Some(at);
+        }
+        id.is_none()
+    })?;
+    if let Some(id) = id {
+        return Ok(Some(found(id)));
+    }
+    let (first, last) = (group.start_ms, group.expires_ms.max(group.start_ms));
+    for day in Day::of_ms(first).0..=Day::of_ms(last).0 {
+        let keyspace = Keyspace::Outcome(Day(day));
+        rows.range(keyspace, &client, &client, &mut |key, value| {
+            let outcome = schema::record::Outcome::decode(value);
+            if let (Some(at), Ok(outcome)) = (keys::outcome_of(key), outcome)
+                && outcome.group == number.0
+            {
+                id = Some(at);
+            }
+            id.is_none()
+        })?;
+        if let Some(id) = id {
+            return Ok(Some(found(id)));
+        }
+    }
+    Ok(None)
+}
+
+/// The text that a query of a schedule shows.
+pub fn text_of(body: &Bytes) -> String {
+    match schema::push::PushMessage::decode(body).map(|push| push.content) {
+        Ok(schema::push::Content::Transmission(text)) => text,
+        Ok(schema::push::Content::Notification(notification)) => notification.title,
+        Ok(schema::push::Content::Revoke { old_task_id, .. }) => old_task_id,
+        Err(_) => String::new(),
+    }
+}
