@@ -246,6 +246,7 @@ fn push_to_ack(calls: u64) {
     let body = Bytes::from(vec![7; BODY_LEN]);
     for call in 0..calls {
         let push = PushRequest {
+            vendor: None,
             request_id: "0123456789".into(),
             task_id: "RASS_1124_0123456789abcdef0123456789abcdef".into(),
             storage: Storage::Until(world.now.wall_ms + 7_200_000),
