@@ -15,6 +15,7 @@ mod audience;
 mod auth;
 mod body;
 mod chunks;
+mod condition;
 mod deadline;
 #[cfg(test)]
 mod edge;

@@ -65,6 +65,9 @@ pub const APP_NAME_LEN_MAX: usize = 64;
 /// Elements of `data_list` and of a list of CIDs in a path, as Getui documents. When over: 20001.
 pub const API_LIST_LEN_MAX: usize = 1000;
 
+/// Values of one condition: their count takes one byte of a stored row. When over: 20001.
+pub const CONDITION_ITEM_VALUES_MAX: usize = u8::MAX as usize;
+
 /// Lengths of the REST API, in Unicode scalar values unless said (`rest-v2.md` 3); over any of
 /// them a request is answered 20001 `{x} size over limit`.
 pub mod api_len {
@@ -101,6 +104,8 @@ pub mod api_len {
     /// Members whose length Getui does not document (`ring_name`, `thread_id`, `category`,
     /// `slot_type`): names, so the longest name limit of the API is enough.
     pub const NAME_MAX: usize = 256;
+    /// A tag, and a value of a condition.
+    pub const TAG_MAX: usize = 32;
     /// Longest life of a stored message in ms: three days.
     pub const TTL_MS_MAX: i64 = 259_200_000;
     /// Life of a stored message in ms when the request says nothing: two hours.
