@@ -289,7 +289,12 @@ fn given_calls_that_must_be_refused_when_made_should_answer_the_documented_codes
         (400, 20001)
     );
     assert_eq!(
-        code(Some(&token), post.clone(), "/push/all", Some(&json!({}))),
+        code(
+            Some(&token),
+            post.clone(),
+            "/user/smart_crowd/create",
+            Some(&json!({}))
+        ),
         (200, 1)
     );
     assert_eq!(

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::http::HttpSettings;
 use crate::telemetry::LogFormat;
+use crate::vendor::VendorKind;
 use server_core::shard::Settings as ShardSettings;
 
 /// A setting that cannot be used: which, and why.
@@ -98,6 +99,7 @@ struct File {
     drain: Drain,
     ingress: IngressFile,
     devices: DevicesFile,
+    vendor_channel: Option<VendorKind>,
     log: LogFile,
 }
 
@@ -296,7 +298,10 @@ impl Config {
                 ca: tls.ca,
             }),
             shard: shard_settings(&file.heartbeat, &file.devices)?,
-            ingress: ingress_settings(&file.ingress)?,
+            ingress: HttpSettings {
+                vendor_channel: file.vendor_channel.unwrap_or_default().channel(),
+                ..ingress_settings(&file.ingress)?
+            },
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
             log_format: format

@@ -8,9 +8,11 @@
 //! Read in this order: `listen`, `wire` and `guard` (bytes), `service` and `route` (where a
 //! request leads), `push` (how it becomes a command), `fault` (how anything else is answered).
 
+mod abreast;
 mod admin;
 mod alias;
 mod alias_name;
+mod app_push;
 mod audience;
 mod auth;
 mod body;
@@ -29,6 +31,7 @@ mod guard;
 mod head;
 mod ingress;
 mod inquiry;
+mod list_push;
 mod listen;
 mod member;
 mod notification;
@@ -40,12 +43,17 @@ mod path;
 mod push;
 mod push_message;
 mod push_request;
+mod reach;
 mod refusal;
 mod route;
 mod service;
+mod settings;
+mod strategy;
+mod task;
 mod task_id;
 mod tokens;
 mod user;
+mod vendor_desk;
 mod wire;
 
 pub use alias_name::alias_name;

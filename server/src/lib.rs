@@ -19,3 +19,4 @@ mod secret;
 pub mod shard_loop;
 pub mod store;
 pub mod telemetry;
+pub mod vendor;

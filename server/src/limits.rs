@@ -65,6 +65,21 @@ pub const APP_NAME_LEN_MAX: usize = 64;
 /// Elements of `data_list` and of a list of CIDs in a path, as Getui documents. When over: 20001.
 pub const API_LIST_LEN_MAX: usize = 1000;
 
+/// Elements of `msg_list` of one batch, as Getui documents. When over: 20001.
+pub const API_BATCH_LEN_MAX: usize = 200;
+
+/// Parts of one request that are asked of shards at the same time: a batch of 200 takes four
+/// commits, and a hundred such requests at once do not fill a ring of questions.
+/// Full: the next part waits for one of them.
+pub const API_ABREAST_MAX: usize = 64;
+
+/// Bytes of messages that wait to be handed to the vendor channel. When full: the hand-over is left
+/// out and the log says so; the messages stay in the outbox.
+pub const VENDOR_HELD_LEN_MAX: usize = 8 * 1024 * 1024;
+
+/// Messages handed to the vendor channel before other requests have their turn.
+pub const VENDOR_MESSAGES_PER_TURN: usize = 64;
+
 /// Values of one condition: their count takes one byte of a stored row. When over: 20001.
 pub const CONDITION_ITEM_VALUES_MAX: usize = u8::MAX as usize;
 
@@ -110,6 +125,16 @@ pub mod api_len {
     pub const TTL_MS_MAX: i64 = 259_200_000;
     /// Life of a stored message in ms when the request says nothing: two hours.
     pub const TTL_MS_DEFAULT: i64 = 7_200_000;
+    /// How far away `schedule_time` may be in ms: seven days.
+    pub const SCHEDULE_MS_MAX: u64 = 7 * 24 * 3600 * 1000;
+    /// `custom_callback`, whose length Getui does not document: a receipt carries it each time.
+    pub const CUSTOM_CALLBACK_MAX: usize = 1024;
+    /// `activate_filter_day`: its place in a stored row is one byte.
+    pub const ACTIVITY_DAYS_MAX: i64 = 255;
+    /// Channels of one `strategy`; Getui has about twenty.
+    pub const STRATEGY_CHANNELS_MAX: usize = 64;
+    /// Tags of one item of `cid_by_tag`: as many as a device may have.
+    pub const TAGS_PER_CID_MAX: usize = 100;
     /// Shortest window of `duration` in ms, exclusive: ten minutes.
     pub const DURATION_SPAN_MS_MIN: u64 = 600_000;
 }

@@ -146,6 +146,11 @@ pub(super) fn run(command: &PushCommand, target: &Target) -> Result<(), ClientEr
         println!("{answer}");
         return Ok(());
     }
+    // A push to many names its task only; whom it reaches is found out while it runs.
+    if let Some(taskid) = answer["taskid"].as_str() {
+        println!("task {taskid}");
+        return Ok(());
+    }
     for (taskid, targets) in answer.as_object().into_iter().flatten() {
         println!("task {taskid}");
         for (cid, word) in targets.as_object().into_iter().flatten() {

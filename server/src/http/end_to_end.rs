@@ -236,7 +236,7 @@ fn given_a_status_of_a_thousand_cids_when_asked_should_fit_the_request_line() {
 fn given_tokens_when_missing_foreign_or_ended_should_answer_10001() {
     with_site(HttpSettings::default(), never, async |site: Site| {
         let (mut client, token) = site.log_in().await;
-        let path = "/v2/app/push/all";
+        let path = "/v2/app/user/smart_crowd/create";
         let not_enabled = with_token(&mut client, &token, "POST", path, "null").await;
         assert_eq!(
             (not_enabled.status, &not_enabled.json["code"]),
@@ -247,7 +247,10 @@ fn given_tokens_when_missing_foreign_or_ended_should_answer_10001() {
         for (path, headers) in [
             (path, String::new()),
             (path, "token: nonsense\r\n".to_owned()),
-            ("/v2/other/push/all", format!("Token: {token}\r\n")),
+            (
+                "/v2/other/user/smart_crowd/create",
+                format!("Token: {token}\r\n"),
+            ),
         ] {
             let answer = client.call("POST", path, &headers, "{}").await;
             assert_eq!(

@@ -32,6 +32,14 @@ pub(super) enum Fault {
     NoSuchApp,
     /// The app is known, the task is not; for operators.
     NoSuchTask,
+    /// The task is unknown, of another app, over or deleted; for third parties.
+    TaskGone,
+    /// A task of this kind or state cannot be stopped.
+    TaskCannotStop,
+    /// The scheduled push has begun, or is about to.
+    TaskBegun,
+    /// The time of a scheduled push is past or too far away.
+    ScheduleTime,
     /// The path exists with other verbs.
     WrongVerb,
     /// No token, or not a valid one of this app.
@@ -50,6 +58,9 @@ impl Fault {
     pub(super) fn of_answer(answer: &Answer) -> Self {
         match answer {
             Answer::TargetInvalid => Fault::Parameter(ParameterError::Target),
+            Answer::NoSuchTask => Fault::TaskGone,
+            Answer::TaskCannotStop => Fault::TaskCannotStop,
+            Answer::TaskBegun => Fault::TaskBegun,
             Answer::Busy | Answer::StoreFailed => Fault::Busy,
             other => {
                 debug_assert!(false, "{other:?} answers another question");
@@ -62,7 +73,13 @@ impl Fault {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Fault::NotJson | Fault::NotEnabled | Fault::Starting => StatusCode::OK,
-            Fault::Parameter(_) | Fault::Refused(_) | Fault::BodyBroken => StatusCode::BAD_REQUEST,
+            Fault::Parameter(_)
+            | Fault::Refused(_)
+            | Fault::BodyBroken
+            | Fault::TaskGone
+            | Fault::TaskCannotStop
+            | Fault::TaskBegun
+            | Fault::ScheduleTime => StatusCode::BAD_REQUEST,
             Fault::Token | Fault::AppDisabled | Fault::AdminToken => StatusCode::UNAUTHORIZED,
             Fault::Busy => StatusCode::FORBIDDEN,
             Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => StatusCode::NOT_FOUND,
@@ -79,7 +96,13 @@ impl Fault {
             Fault::WrongVerb => 405,
             Fault::Token | Fault::AdminToken => 10001,
             Fault::AppDisabled => 10002,
-            Fault::Parameter(_) | Fault::Refused(_) | Fault::BodyBroken => 20001,
+            Fault::Parameter(_)
+            | Fault::Refused(_)
+            | Fault::BodyBroken
+            | Fault::TaskGone
+            | Fault::TaskCannotStop => 20001,
+            Fault::TaskBegun => 22001,
+            Fault::ScheduleTime => 22002,
             Fault::Busy => 30019,
         }
     }
@@ -96,6 +119,10 @@ impl Fault {
             Fault::NoSuchPath => "bad url".into(),
             Fault::NoSuchApp => "no such app".into(),
             Fault::NoSuchTask => "no task of the last 7 days has this name".into(),
+            Fault::TaskGone => "taskid is invalid or taskid is deleted".into(),
+            Fault::TaskCannotStop => "task cannot stop".into(),
+            Fault::TaskBegun => "scheduled task already executed, cannot delete".into(),
+            Fault::ScheduleTime => "schedule_time is invalid".into(),
             Fault::WrongVerb => "method not supported".into(),
             Fault::Token => "token is invalid".into(),
             Fault::AppDisabled => "app is disabled".into(),
@@ -142,6 +169,20 @@ mod tests {
                 404,
                 "no task of the last 7 days has this name",
             ),
+            (
+                Fault::TaskGone,
+                400,
+                20001,
+                "taskid is invalid or taskid is deleted",
+            ),
+            (Fault::TaskCannotStop, 400, 20001, "task cannot stop"),
+            (
+                Fault::TaskBegun,
+                400,
+                22001,
+                "scheduled task already executed, cannot delete",
+            ),
+            (Fault::ScheduleTime, 400, 22002, "schedule_time is invalid"),
             (Fault::WrongVerb, 405, 405, "method not supported"),
             (Fault::Token, 401, 10001, "token is invalid"),
             (Fault::AppDisabled, 401, 10002, "app is disabled"),

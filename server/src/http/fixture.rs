@@ -24,6 +24,8 @@ use crate::mesh::{Bell, Inbox};
 use crate::telemetry::Telemetry;
 
 const SHARDS: u16 = 2;
+/// Questions to a shard that may wait: more than one request asks at once.
+const RING: usize = 2 * crate::limits::API_ABREAST_MAX;
 const TEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// An app with short keys, number 7.
@@ -84,8 +86,8 @@ impl Site {
         for shard in (0..SHARDS).map(ShardNo) {
             let bell = Bell::default();
             let mut inbox = Inbox::<Question>::new(&bell);
-            questions.push(inbox.open(16));
-            let mut answer = answers.open(16);
+            questions.push(inbox.open(RING));
+            let mut answer = answers.open(RING);
             let (decide, asked) = (Rc::clone(&decide), Rc::clone(&asked));
             tokio::task::spawn_local(async move {
                 while !inbox.is_closed() {

@@ -9,11 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::body::BodyBudget;
 use super::tokens::Tokens;
+use super::vendor_desk::VendorDesk;
 use super::wire::WireTimes;
 use crate::ask::Asker;
 use crate::lifecycle::Lifecycle;
 use crate::limits::HTTP_BODY_LEN_MAX;
 use crate::telemetry::Telemetry;
+use crate::vendor::VendorChannel;
 
 /// What can be set about the HTTP side.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// Bytes of a request body, see [`HTTP_BODY_LEN_MAX`].
     pub body_len_max: usize,
+    /// How devices without a connection are reached besides.
+    pub vendor_channel: Option<Arc<dyn VendorChannel>>,
 }
 
 impl Default for HttpSettings {
@@ -44,6 +48,7 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             body_len_max: HTTP_BODY_LEN_MAX,
+            vendor_channel: None,
         }
     }
 }
@@ -57,6 +62,7 @@ impl std::fmt::Debug for HttpSettings {
             .field("body_timeout", &self.body_timeout)
             .field("write_timeout", &self.write_timeout)
             .field("body_len_max", &self.body_len_max)
+            .field("has_vendor_channel", &self.vendor_channel.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -70,6 +76,7 @@ pub struct Ingress {
     pub(super) settings: HttpSettings,
     pub(super) tokens: RefCell<Tokens>,
     pub(super) bodies: BodyBudget,
+    pub(super) vendors: Rc<VendorDesk>,
 }
 
 impl Ingress {
@@ -85,6 +92,7 @@ impl Ingress {
             asker,
             telemetry,
             lifecycle,
+            vendors: VendorDesk::new(settings.vendor_channel.clone()),
             settings,
             tokens: RefCell::new(Tokens::new()),
             bodies: BodyBudget::default(),

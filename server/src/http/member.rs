@@ -49,6 +49,11 @@ impl<'a> Member<'a> {
         self.0.is_some()
     }
 
+    /// The JSON as it came; `None` if it is absent or null.
+    pub(super) fn json(self) -> Option<&'a str> {
+        self.0.map(RawValue::get)
+    }
+
     /// Text of at most `len_max` Unicode scalar values.
     ///
     /// # Errors

@@ -1,36 +1,42 @@
 //! A push request as a whole: its id, its settings, whom it is for and what it says.
 //!
-//! Always: what passes here becomes a command that cannot be wrong in form. Members that only
-//! matter to other kinds of push (`speed`, `schedule_time`) are not looked at.
+//! Always: what passes here becomes a command that cannot be wrong in form. What is for vendor
+//! channels, receipts and SDKs is kept with the task as it came.
+
+use std::fmt::Write;
 
 use bytes::Bytes;
+use schema::limits::VENDOR_LEN_MAX;
 use serde::de::IgnoredAny;
 use server_core::command::{Push, Storage};
+use server_core::group::{Audience, Condition, GroupKind, GroupPush};
 
 use super::fault::Fault;
 use super::member::{self, Member, object};
 use super::parameter::ParameterError;
 use super::push_message::Draft;
+use super::settings::Settings;
 use super::task_id;
+use super::vendor_desk::Offer;
 use crate::limits::api_len;
 
 object! {
-    /// The body of a single push.
+    /// The body of a push, and an element of a batch.
     RawRequest { request_id, group_name, settings, audience, push_message, push_channel }
-}
-
-object! {
-    /// `settings`.
-    RawSettings { ttl, strategy }
 }
 
 /// A checked request whose audience is still to be read.
 #[derive(Debug)]
 pub(super) struct PushRequest<'a> {
-    request_id: String,
-    storage_ms: Option<u64>,
+    /// Empty if there was none, which only the message of a list may do.
+    pub(super) request_id: Box<str>,
+    group_name: Box<str>,
+    /// How, when and how fast.
+    pub(super) settings: Settings<'a>,
     /// Read by the endpoint, since each takes another kind.
     pub(super) audience: Member<'a>,
+    push_channel: Member<'a>,
+    vendor: Option<Box<str>>,
     draft: Draft,
 }
 
@@ -40,17 +46,52 @@ impl<'a> PushRequest<'a> {
     /// # Errors
     /// Not a JSON object; the first member that breaks a rule.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let raw: RawRequest<'a> = member::body(bytes)?;
+        Ok(Self::of(member::body(bytes)?)?)
+    }
+
+    /// Reads a body that is already taken apart.
+    ///
+    /// # Errors
+    /// The first member that breaks a rule.
+    pub(super) fn of(raw: RawRequest<'a>) -> Result<Self, ParameterError> {
         let request_id = request_id(raw.request_id)?;
-        check_group_name(raw.group_name)?;
-        let storage_ms = storage_ms(raw.settings)?;
-        // Its vendors and options are many and not ours; no vendor channel is attached yet.
+        Self::named(request_id, raw)
+    }
+
+    /// Reads the message of a list: it needs no request id, and names nobody.
+    ///
+    /// # Errors
+    /// As [`PushRequest::read`].
+    pub(super) fn read_list(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let raw: RawRequest<'a> = member::body(bytes)?;
+        let request_id = match raw.request_id.is_set() {
+            true => request_id(raw.request_id)?,
+            false => "".into(),
+        };
+        Ok(Self::named(request_id, raw)?)
+    }
+
+    fn named(request_id: Box<str>, raw: RawRequest<'a>) -> Result<Self, ParameterError> {
+        let group_name = group_name(raw.group_name)?;
+        let settings = Settings::read(raw.settings)?;
+        // Its vendors and options are many and not ours.
         raw.push_channel.object::<IgnoredAny>("push_channel")?;
         Ok(PushRequest {
             request_id,
-            storage_ms,
+            group_name,
+            vendor: vendor(&settings, raw.push_channel)?,
+            settings,
             audience: raw.audience,
+            push_channel: raw.push_channel,
             draft: Draft::read(raw.push_message)?,
+        })
+    }
+
+    /// What a vendor channel would be handed; `None` if the request has nothing for one.
+    pub(super) fn offer(&self) -> Option<Offer> {
+        Some(Offer {
+            strategy: self.settings.strategy.clone(),
+            push_channel: self.push_channel.json()?.into(),
         })
     }
 
@@ -58,29 +99,72 @@ impl<'a> PushRequest<'a> {
     pub(super) fn into_push(self, now_ms: u64) -> Push {
         let task_id = task_id::single(now_ms);
         Push {
-            request_id: self.request_id.into(),
-            storage: match self.storage_ms {
+            request_id: self.request_id,
+            storage: match self.settings.ttl_ms {
                 Some(ms) => Storage::Until(now_ms.saturating_add(ms)),
                 None => Storage::Never,
             },
-            vendor: None,
+            vendor: self.vendor,
+            body: Bytes::from(self.draft.encode(&task_id)),
+            task_id: task_id.into(),
+        }
+    }
+
+    /// The message of a new list.
+    pub(super) fn into_list(self, now_ms: u64) -> GroupPush {
+        self.into_group(GroupKind::List, task_id::list(now_ms))
+    }
+
+    /// A push of a new task to the devices of an app that meet all conditions.
+    ///
+    /// # Errors
+    /// A speed that is none.
+    pub(super) fn into_app_push(
+        self,
+        conditions: Vec<Condition>,
+        start_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Result<GroupPush, ParameterError> {
+        let audience = Audience {
+            conditions,
+            activity: self.settings.activity,
+        };
+        let speed = self.settings.speed()?;
+        Ok(GroupPush {
+            audience,
+            start_ms,
+            speed,
+            ..self.into_group(GroupKind::App, task_id::app(now_ms))
+        })
+    }
+
+    fn into_group(self, kind: GroupKind, task_id: String) -> GroupPush {
+        GroupPush {
+            request_id: Some(self.request_id).filter(|id| !id.is_empty()),
+            group_name: self.group_name,
+            kind,
+            audience: Audience::default(),
+            start_ms: None,
+            ttl_ms: self.settings.ttl_ms,
+            speed: 0,
+            vendor: self.vendor,
             body: Bytes::from(self.draft.encode(&task_id)),
             task_id: task_id.into(),
         }
     }
 }
 
-fn request_id(member: Member<'_>) -> Result<String, ParameterError> {
+fn request_id(member: Member<'_>) -> Result<Box<str>, ParameterError> {
     let text = member.required_text("request_id", api_len::REQUEST_ID_MAX)?;
     if text.chars().count() < api_len::REQUEST_ID_MIN {
         return Err(ParameterError::Invalid {
             field: "request_id",
         });
     }
-    Ok(text)
+    Ok(text.into())
 }
 
-fn check_group_name(member: Member<'_>) -> Result<(), ParameterError> {
+fn group_name(member: Member<'_>) -> Result<Box<str>, ParameterError> {
     let name = member
         .text("group_name", api_len::GROUP_NAME_MAX)?
         .unwrap_or_default();
@@ -92,20 +176,34 @@ fn check_group_name(member: Member<'_>) -> Result<(), ParameterError> {
             field: "group_name",
         });
     }
-    Ok(())
+    Ok(name.into())
 }
 
-/// How long the message may be stored; `None` is not at all.
-fn storage_ms(settings: Member<'_>) -> Result<Option<u64>, ParameterError> {
-    let settings: Option<RawSettings<'_>> = settings.object("settings")?;
-    let (ttl, strategy) = settings.map_or_else(Default::default, |raw| (raw.ttl, raw.strategy));
-    // All strategies mean the same while no vendor channel is attached.
-    strategy.object::<IgnoredAny>("strategy")?;
-    let ttl_ms: i64 = ttl
-        .whole("ttl", -1..=api_len::TTL_MS_MAX)?
-        .unwrap_or(api_len::TTL_MS_DEFAULT);
-    // A store for no time at all is no store, as -1 says it.
-    Ok(u64::try_from(ttl_ms).ok().filter(|ms| *ms > 0))
+/// The JSON that is kept for others: an object of the members that were given, as they came.
+fn vendor(
+    settings: &Settings<'_>,
+    push_channel: Member<'_>,
+) -> Result<Option<Box<str>>, ParameterError> {
+    let mut text = String::new();
+    let members = settings.for_others();
+    for (name, member) in members.into_iter().chain([("push_channel", push_channel)]) {
+        if let Some(json) = member.json() {
+            let before = if text.is_empty() { '{' } else { ',' };
+            write!(text, "{before}\"{name}\":{json}").expect("a String takes everything");
+        }
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.push('}');
+    if text.len() > VENDOR_LEN_MAX {
+        return Err(ParameterError::Size {
+            field: "push_channel",
+            limit: VENDOR_LEN_MAX,
+            got: text.len(),
+        });
+    }
+    Ok(Some(text.into()))
 }
 
 #[cfg(test)]
@@ -170,17 +268,49 @@ mod tests {
     }
 
     #[test]
-    fn given_ttls_when_read_should_be_within_three_days_or_none() {
-        let of = |ttl: Value| read(&[("settings", json!({"ttl": ttl}))]).map(|push| push.storage);
-        assert_eq!(of(json!(-1)), Ok(Storage::Never));
-        assert_eq!(of(json!("-1")), Ok(Storage::Never));
-        assert_eq!(of(json!(0)), Ok(Storage::Never));
-        assert_eq!(of(json!(1)), Ok(Storage::Until(1001)));
-        assert_eq!(of(json!(259_200_000)), Ok(Storage::Until(259_201_000)));
-        assert_eq!(of(Value::Null), Ok(Storage::Until(7_201_000)));
-        for bad in [json!(259_200_001), json!(-2), json!("x"), json!(1.5)] {
-            assert_eq!(of(bad), invalid("ttl"));
-        }
+    fn given_a_ttl_when_read_should_be_stored_until_then() {
+        let of = |ttl: i64| read(&[("settings", json!({"ttl": ttl}))]).map(|push| push.storage);
+        assert_eq!(of(1), Ok(Storage::Until(1001)));
+        assert_eq!(of(-1), Ok(Storage::Never));
+    }
+
+    #[test]
+    fn given_what_is_for_others_when_read_should_be_kept_as_it_came() {
+        let vendor = |change: &[(&str, Value)]| {
+            let text = read(change).expect("valid").vendor;
+            text.map(|text| serde_json::from_str::<Value>(&text).expect("json"))
+        };
+        assert_eq!(vendor(&[]), None);
+        assert_eq!(vendor(&[("settings", json!({"ttl": 1, "speed": 2}))]), None);
+        let settings = json!({"ttl": 5, "strategy": {"default": "1"}, "custom_callback": "中",
+            "filter_notify_off": true, "active_days": 3, "lst": null});
+        let channel = json!({"android": {"ups": {"options": {"HW": {"/a/b": [1, "2"]}}}}});
+        assert_eq!(
+            vendor(&[("settings", settings), ("push_channel", channel.clone())]),
+            Some(
+                json!({"strategy": {"default": "1"}, "custom_callback": "中",
+                "filter_notify_off": true, "active_days": 3, "push_channel": channel})
+            )
+        );
+    }
+
+    #[test]
+    fn given_the_longest_push_channel_when_one_byte_longer_should_be_refused() {
+        let of = |len: usize| {
+            // {"push_channel":{"x":"..."}} has 25 bytes around the text.
+            let channel = json!({"x": "y".repeat(len - 25)});
+            read(&[("push_channel", channel)]).map(|push| push.vendor.map(|text| text.len()))
+        };
+        assert_eq!(of(VENDOR_LEN_MAX), Ok(Some(VENDOR_LEN_MAX)));
+        assert_eq!(
+            of(VENDOR_LEN_MAX + 1),
+            Err(ParameterError::Size {
+                field: "push_channel",
+                limit: 48 * 1024,
+                got: 48 * 1024 + 1
+            }
+            .into())
+        );
     }
 
     #[test]

@@ -43,6 +43,19 @@ pub(super) enum Endpoint {
     CloseAuth,
     SingleCid,
     SingleAlias,
+    BatchCid,
+    BatchAlias,
+    ListMessage,
+    ListCid,
+    ListAlias,
+    PushAll,
+    PushTag,
+    PushFastTag,
+    SingleByTag,
+    ListByTag,
+    StopTask,
+    Schedule,
+    Unschedule,
     BindAliases,
     AliasOfCid,
     CidsOfAlias,
@@ -59,7 +72,8 @@ pub(super) enum Endpoint {
     DeleteApp,
     AdminSingleCid,
     AdminSingleAlias,
-    AdminNotEnabled,
+    AdminTag,
+    AdminAll,
     AdminTask,
     AdminDevice,
     Health,
@@ -81,7 +95,8 @@ impl Endpoint {
                 | Endpoint::DeleteApp
                 | Endpoint::AdminSingleCid
                 | Endpoint::AdminSingleAlias
-                | Endpoint::AdminNotEnabled
+                | Endpoint::AdminTag
+                | Endpoint::AdminAll
                 | Endpoint::AdminTask
                 | Endpoint::AdminDevice
         )
@@ -95,12 +110,31 @@ impl Endpoint {
             Endpoint::Auth
                 | Endpoint::SingleCid
                 | Endpoint::SingleAlias
+                | Endpoint::BatchCid
+                | Endpoint::BatchAlias
+                | Endpoint::ListMessage
+                | Endpoint::ListCid
+                | Endpoint::ListAlias
+                | Endpoint::PushAll
+                | Endpoint::PushTag
+                | Endpoint::PushFastTag
+                | Endpoint::SingleByTag
+                | Endpoint::ListByTag
                 | Endpoint::BindAliases
                 | Endpoint::UnbindAliases
                 | Endpoint::CreateApp
                 | Endpoint::RotateApp
-                | Endpoint::AdminSingleCid
+        ) || self.is_admin_push()
+    }
+
+    /// Whether an operator pushes in the name of an app.
+    pub(super) fn is_admin_push(self) -> bool {
+        matches!(
+            self,
+            Endpoint::AdminSingleCid
                 | Endpoint::AdminSingleAlias
+                | Endpoint::AdminTag
+                | Endpoint::AdminAll
         )
     }
 }
@@ -145,19 +179,19 @@ const TABLE: &[Row] = &[
     rest("DELETE", "/v2/{}/auth/{}", Endpoint::CloseAuth),
     rest("POST", "/v2/{}/push/single/cid", Endpoint::SingleCid),
     rest("POST", "/v2/{}/push/single/alias", Endpoint::SingleAlias),
-    known("POST", "/v2/{}/push/single/batch/cid"),
-    known("POST", "/v2/{}/push/single/batch/alias"),
-    known("POST", "/v2/{}/push/list/message"),
-    known("POST", "/v2/{}/push/list/cid"),
-    known("POST", "/v2/{}/push/list/alias"),
-    known("POST", "/v2/{}/push/all"),
-    known("POST", "/v2/{}/push/tag"),
-    known("POST", "/v2/{}/push/fast_custom_tag"),
-    known("POST", "/v2/{}/push/single/cid_by_tag"),
-    known("POST", "/v2/{}/push/list/cid_by_tag"),
-    known("DELETE", "/v2/{}/task/{}"),
-    known("GET", "/v2/{}/task/schedule/{}"),
-    known("DELETE", "/v2/{}/task/schedule/{}"),
+    rest("POST", "/v2/{}/push/single/batch/cid", Endpoint::BatchCid),
+    rest("POST", "/v2/{}/push/single/batch/alias", Endpoint::BatchAlias),
+    rest("POST", "/v2/{}/push/list/message", Endpoint::ListMessage),
+    rest("POST", "/v2/{}/push/list/cid", Endpoint::ListCid),
+    rest("POST", "/v2/{}/push/list/alias", Endpoint::ListAlias),
+    rest("POST", "/v2/{}/push/all", Endpoint::PushAll),
+    rest("POST", "/v2/{}/push/tag", Endpoint::PushTag),
+    rest("POST", "/v2/{}/push/fast_custom_tag", Endpoint::PushFastTag),
+    rest("POST", "/v2/{}/push/single/cid_by_tag", Endpoint::SingleByTag),
+    rest("POST", "/v2/{}/push/list/cid_by_tag", Endpoint::ListByTag),
+    rest("DELETE", "/v2/{}/task/{}", Endpoint::StopTask),
+    rest("GET", "/v2/{}/task/schedule/{}", Endpoint::Schedule),
+    rest("DELETE", "/v2/{}/task/schedule/{}", Endpoint::Unschedule),
     known("GET", "/v2/{}/task/detail/{}/{}"),
     known("GET", "/v2/{}/report/push/task/{}"),
     known("GET", "/v2/{}/report/push/task_group/{}"),
@@ -202,8 +236,8 @@ const TABLE: &[Row] = &[
     row("POST", "/admin/v1/apps/{}/enable", Surfaces::ADMIN, Endpoint::EnableApp),
     row("POST", "/admin/v1/apps/{}/push/single/cid", Surfaces::ADMIN, Endpoint::AdminSingleCid),
     row("POST", "/admin/v1/apps/{}/push/single/alias", Surfaces::ADMIN, Endpoint::AdminSingleAlias),
-    row("POST", "/admin/v1/apps/{}/push/tag", Surfaces::ADMIN, Endpoint::AdminNotEnabled),
-    row("POST", "/admin/v1/apps/{}/push/all", Surfaces::ADMIN, Endpoint::AdminNotEnabled),
+    row("POST", "/admin/v1/apps/{}/push/tag", Surfaces::ADMIN, Endpoint::AdminTag),
+    row("POST", "/admin/v1/apps/{}/push/all", Surfaces::ADMIN, Endpoint::AdminAll),
     row("GET", "/admin/v1/apps/{}/tasks/{}", Surfaces::ADMIN, Endpoint::AdminTask),
     row("GET", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminDevice),
 ];

@@ -21,9 +21,10 @@ use super::envelope::Reply;
 use super::fault::Fault;
 use super::ingress::{Ingress, now_ms};
 use super::parameter::ParameterError;
+use super::push::{self, Naming, Pusher};
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
-use super::{admin, alias, auth, inquiry, path, push, user};
+use super::{admin, alias, app_push, auth, inquiry, list_push, path, task, user};
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
 
@@ -139,11 +140,7 @@ impl Call<'_> {
             _ => {}
         }
         let app = asker.app(self.value(0)).ok_or(Fault::NoSuchApp)?;
-        let is_push = matches!(
-            endpoint,
-            Endpoint::AdminSingleCid | Endpoint::AdminSingleAlias
-        );
-        if is_push && app.disabled {
+        if endpoint.is_admin_push() && app.disabled {
             return Err(Fault::AppDisabled);
         }
         match endpoint {
@@ -155,8 +152,12 @@ impl Call<'_> {
             Endpoint::DisableApp => admin::set_disabled(asker, &app, true).await,
             Endpoint::EnableApp => admin::set_disabled(asker, &app, false).await,
             Endpoint::DeleteApp => admin::delete(asker, &app).await,
-            Endpoint::AdminSingleCid => push::single_cid(asker, &app, bytes, now_ms()).await,
-            Endpoint::AdminSingleAlias => push::single_alias(asker, &app, bytes, now_ms()).await,
+            Endpoint::AdminSingleCid => push::single(&self.pusher(app), Naming::Cid, bytes).await,
+            Endpoint::AdminSingleAlias => {
+                push::single(&self.pusher(app), Naming::Alias, bytes).await
+            }
+            Endpoint::AdminTag => app_push::tag(&self.pusher(app), bytes).await,
+            Endpoint::AdminAll => app_push::all(&self.pusher(app), bytes).await,
             Endpoint::AdminTask => inquiry::task(asker, &app, self.value(1), now_ms()).await,
             Endpoint::AdminDevice => inquiry::device(asker, &app, self.value(1), now_ms()).await,
             _ => Err(Fault::NotEnabled),
@@ -198,8 +199,9 @@ impl Call<'_> {
         let asker = &self.ingress.asker;
         let alias_type = path::query_value(self.parts.uri.query(), "alias_type");
         match endpoint {
-            Endpoint::SingleCid => push::single_cid(asker, &app, bytes, now_ms()).await,
-            Endpoint::SingleAlias => push::single_alias(asker, &app, bytes, now_ms()).await,
+            Endpoint::StopTask => task::stop(asker, &app, self.value(1)).await,
+            Endpoint::Schedule => task::schedule(asker, &app, self.value(1)).await,
+            Endpoint::Unschedule => task::unschedule(asker, &app, self.value(1)).await,
             Endpoint::BindAliases => alias::bind(asker, &app, bytes).await,
             Endpoint::UnbindAliases => alias::unbind(asker, &app, bytes).await,
             Endpoint::AliasOfCid => {
@@ -209,7 +211,34 @@ impl Call<'_> {
                 alias::cids(asker, &app, self.value(1), alias_type.as_deref()).await
             }
             Endpoint::Status => user::status(asker, &app, self.value(1)).await,
+            _ => self.push(endpoint, self.pusher(app), bytes).await,
+        }
+    }
+
+    async fn push(&self, endpoint: Endpoint, pusher: Pusher, bytes: &[u8]) -> Result<Reply, Fault> {
+        match endpoint {
+            Endpoint::SingleCid => push::single(&pusher, Naming::Cid, bytes).await,
+            Endpoint::SingleAlias => push::single(&pusher, Naming::Alias, bytes).await,
+            Endpoint::SingleByTag => push::single(&pusher, Naming::ByTag, bytes).await,
+            Endpoint::BatchCid => push::batch(&pusher, Naming::Cid, bytes).await,
+            Endpoint::BatchAlias => push::batch(&pusher, Naming::Alias, bytes).await,
+            Endpoint::ListMessage => list_push::message(&pusher, bytes).await,
+            Endpoint::ListCid => list_push::targets(&pusher, Naming::Cid, bytes).await,
+            Endpoint::ListAlias => list_push::targets(&pusher, Naming::Alias, bytes).await,
+            Endpoint::ListByTag => list_push::targets(&pusher, Naming::ByTag, bytes).await,
+            Endpoint::PushAll => app_push::all(&pusher, bytes).await,
+            Endpoint::PushTag => app_push::tag(&pusher, bytes).await,
+            Endpoint::PushFastTag => app_push::fast_custom_tag(&pusher, bytes).await,
             _ => Err(Fault::NotEnabled),
+        }
+    }
+
+    fn pusher(&self, app: Rc<App>) -> Pusher {
+        Pusher {
+            asker: Rc::clone(&self.ingress.asker),
+            vendors: Rc::clone(&self.ingress.vendors),
+            app,
+            now_ms: now_ms(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Names of accepted requests: `RASS_MMdd_<32 hex>`, as the live Getui service makes them.
+//! Names of accepted requests: `RASS_MMdd_<32 hex>` and its like, as the live Getui service makes them.
 //!
 //! Always: month and day are those of UTC, so that all nodes of one installation agree whatever
 //! their time zone. Nobody parses more than the first four letters.
@@ -7,11 +7,33 @@ use crate::secret;
 
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
+/// How the ids of single pushes begin.
+const SINGLE: &str = "RASS";
+
 /// A fresh id for a single push.
 pub(super) fn single(now_ms: u64) -> String {
+    fresh(SINGLE, now_ms)
+}
+
+/// A fresh id for a list.
+pub(super) fn list(now_ms: u64) -> String {
+    fresh("RASL", now_ms)
+}
+
+/// A fresh id for a push to an app, a tag or conditions.
+pub(super) fn app(now_ms: u64) -> String {
+    fresh("RASA", now_ms)
+}
+
+/// Whether an id is that of a single push.
+pub(super) fn is_single(task_id: &str) -> bool {
+    task_id.starts_with(SINGLE)
+}
+
+fn fresh(kind: &str, now_ms: u64) -> String {
     let (month, day) = month_and_day(now_ms / MS_PER_DAY);
     format!(
-        "RASS_{month:02}{day:02}_{}",
+        "{kind}_{month:02}{day:02}_{}",
         secret::hex(&secret::random::<16>())
     )
 }
@@ -59,5 +81,10 @@ mod tests {
         assert!(id.starts_with("RASS_0301_"), "{id}");
         assert_eq!(id.len(), 42);
         assert_ne!(id, single(59 * MS_PER_DAY));
+        assert!(list(0).starts_with("RASL_0101_") && app(0).starts_with("RASA_0101_"));
+        assert_eq!(
+            [single(0), list(0), app(0)].map(|id| is_single(&id)),
+            [true, false, false]
+        );
     }
 }
