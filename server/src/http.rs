@@ -13,8 +13,12 @@ mod admin;
 mod alias;
 mod alias_name;
 mod app_push;
+#[cfg(test)]
+mod app_pushes;
 mod audience;
 mod auth;
+#[cfg(test)]
+mod batches;
 mod body;
 mod chunks;
 mod condition;
@@ -33,6 +37,8 @@ mod ingress;
 mod inquiry;
 mod list_push;
 mod listen;
+#[cfg(test)]
+mod lists;
 mod member;
 mod notification;
 #[cfg(test)]
@@ -54,6 +60,8 @@ mod task_id;
 mod tokens;
 mod user;
 mod vendor_desk;
+#[cfg(test)]
+mod vendors;
 mod wire;
 
 pub use alias_name::alias_name;

@@ -159,6 +159,12 @@ impl Site {
         )
     }
 
+    /// A third party that is logged in.
+    pub(super) async fn third_party(&self) -> ThirdParty {
+        let (client, token) = self.log_in().await;
+        ThirdParty { client, token }
+    }
+
     /// Asks the ingress to stop.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
@@ -167,6 +173,36 @@ impl Site {
     /// Waits until the ingress has stopped.
     pub(super) async fn stopped(self) {
         self.serving.await.expect("no panic").expect("no error");
+    }
+}
+
+/// A third party of the app with a connection and a token.
+pub(super) struct ThirdParty {
+    client: Client,
+    token: String,
+}
+
+impl ThirdParty {
+    /// Calls a path below `/v2/app`.
+    pub(super) async fn call(&mut self, verb: &str, path: &str, body: &Value) -> Response {
+        let headers = format!("token: {}\r\n", self.token);
+        let path = format!("/v2/app{path}");
+        self.client
+            .call(verb, &path, &headers, &body.to_string())
+            .await
+    }
+
+    /// Posts a body that must be refused as 20001, and gives the text of the answer.
+    pub(super) async fn refusal(&mut self, path: &str, body: &Value) -> String {
+        let answer = self.call("POST", path, body).await;
+        assert_eq!(
+            (answer.status, answer.json["code"].as_i64()),
+            (400, Some(20001)),
+            "{path} {body}: {}",
+            answer.json
+        );
+        assert!(answer.json.get("data").is_none(), "{}", answer.json);
+        answer.json["msg"].as_str().expect("text").to_owned()
     }
 }
 

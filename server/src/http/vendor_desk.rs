@@ -246,3 +246,132 @@ impl Job {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+    use crate::http::fixture;
+    use crate::vendor::LogOnly;
+
+    struct Lines(SyncSender<String>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let line = String::from_utf8_lossy(bytes).into_owned();
+            self.0.send(line).expect("the test listens");
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that `act` logs.
+    fn logged(act: impl FnOnce()) -> Vec<String> {
+        let (sender, lines): (_, Receiver<String>) = sync_channel(64);
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Lines(sender.clone()))
+            .finish();
+        tracing::subscriber::with_default(log, act);
+        lines.try_iter().collect()
+    }
+
+    fn strategy(number: u8) -> Strategy {
+        object! { Request { strategy } }
+        let body = format!(r#"{{"strategy":{{"default":{number}}}}}"#);
+        let request: Request<'_> = member::body(body.as_bytes()).expect("json");
+        Strategy::read(request.strategy).expect("a strategy")
+    }
+
+    fn targets(len: u128) -> Vec<(ClientId, TargetStatus)> {
+        (0..len)
+            .map(|number| {
+                let cid = format!("{number:032x}").parse().expect("a cid");
+                (cid, TargetStatus::Offline)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn given_vendor_only_without_a_channel_when_noted_should_be_said_once() {
+        let lines = logged(|| {
+            let desk = VendorDesk::new(None);
+            for number in [1, 3, 2, 2, 2] {
+                desk.note(&strategy(number));
+            }
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("INFO") && lines[0].contains("strategy 2"));
+        let lines = logged(|| VendorDesk::new(Some(Arc::new(LogOnly))).note(&strategy(2)));
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+
+    #[test]
+    fn given_more_than_may_wait_when_handed_over_should_be_left_out_until_there_is_room() {
+        let asker = Asker::new(Vec::new(), Vec::new());
+        let app = Rc::new(fixture::app());
+        let desk = VendorDesk::new(Some(Arc::new(LogOnly)));
+        let job = |text_len| desk.job(&asker, &app, "RASS_1", text_len, &targets(1));
+        let whole = VENDOR_HELD_LEN_MAX - size_of::<ClientId>();
+        let first = job(whole);
+        assert!(first.is_some());
+        let lines = logged(|| assert!(job(0).is_none() && job(0).is_none()));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("WARN"), "{lines:?}");
+        drop(first);
+        assert!(job(whole).is_some());
+        assert!(job(whole + 1).is_none());
+        assert_eq!(desk.held_len.get(), 0);
+    }
+
+    #[test]
+    fn given_nobody_offline_when_handed_over_should_be_nothing_to_do() {
+        let asker = Asker::new(Vec::new(), Vec::new());
+        let app = Rc::new(fixture::app());
+        let desk = VendorDesk::new(Some(Arc::new(LogOnly)));
+        let mut one = targets(1);
+        assert!(desk.job(&asker, &app, "RASS_1", 0, &one).is_some());
+        for status in [TargetStatus::Online, TargetStatus::Ignored] {
+            one[0].1 = status;
+            assert!(desk.job(&asker, &app, "RASS_1", 0, &one).is_none());
+        }
+    }
+
+    #[test]
+    fn given_a_message_when_the_log_is_the_channel_should_be_one_line_without_secrets() {
+        let lines = logged(|| {
+            LogOnly.hand_over(&VendorMessage {
+                app_id: "app",
+                cid: targets(1)[0].0,
+                token: Some(VendorToken {
+                    kind: "hw",
+                    token: "t0ken",
+                }),
+                task_id: "RASS_1",
+                strategy: 4,
+                push_channel: r#"{"text":"payl0ad"}"#,
+            });
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = &lines[0];
+        for part in [
+            "INFO",
+            "app=\"app\"",
+            "cid=00000000000000000000000000000000",
+            "task=\"RASS_1\"",
+            "kind=\"hw\"",
+            "strategy=4",
+            "push_channel_len=18",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert!(
+            !line.contains("t0ken") && !line.contains("payl0ad"),
+            "{line}"
+        );
+    }
+}
