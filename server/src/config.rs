@@ -514,11 +514,24 @@ mod tests {
             ("devise = 'x'", "devise"),
             ("[heartbeat]\nmin = 3", "min"),
             ("shards = 'two'", "shards"),
+            ("vendor_channel = 'apns'", "vendor_channel"),
         ] {
             let error = load(ServeArgs::default(), &[], file)
                 .expect_err(file)
                 .to_string();
             assert!(error.contains(key), "{error}");
+        }
+    }
+
+    #[test]
+    fn given_a_vendor_channel_when_loaded_should_be_none_unless_it_is_named() {
+        for (file, is_some) in [
+            ("", false),
+            ("vendor_channel = 'none'", false),
+            ("vendor_channel = 'log'", true),
+        ] {
+            let config = load(ServeArgs::default(), &[], file).expect("good");
+            assert_eq!(config.ingress.vendor_channel.is_some(), is_some, "{file}");
         }
     }
 
