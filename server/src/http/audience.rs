@@ -106,10 +106,11 @@ pub(super) fn aliases(audience: Member<'_>) -> Result<Vec<AliasTarget>, Paramete
 /// # Errors
 /// Not the text `all`.
 pub(super) fn everybody(audience: Member<'_>) -> Result<(), ParameterError> {
-    match audience.json() {
-        None => Err(ParameterError::Null { field: "audience" }),
-        Some("\"all\"") => Ok(()),
-        Some(_) => Err(ParameterError::Invalid { field: "audience" }),
+    let field = "audience";
+    match audience.text(field, api_len::NAME_MAX) {
+        Ok(None) => Err(ParameterError::Null { field }),
+        Ok(Some(text)) if text == "all" => Ok(()),
+        _ => Err(ParameterError::Invalid { field }),
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn targets(pusher: &Pusher, naming: Naming, bytes: &[u8]) -> Re
     let raw: RawListPush<'_> = member::body(bytes)?;
     let task_id = task_id(raw.taskid)?;
     let is_async = raw.is_async.flag("is_async")?;
-    let wants_aliases = raw.need_alias_detail.flag("need_alias_detail")? && !is_async;
+    let wants_aliases = raw.need_alias_detail.flag("need_alias_detail")?;
     let (asker, app) = (&pusher.asker, pusher.app_no());
     let mut found = Found::new();
     let targets = match naming {
