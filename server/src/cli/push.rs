@@ -146,16 +146,42 @@ pub(super) fn run(command: &PushCommand, target: &Target) -> Result<(), ClientEr
         println!("{answer}");
         return Ok(());
     }
-    // A push to many names its task only; whom it reaches is found out while it runs.
-    if let Some(taskid) = answer["taskid"].as_str() {
-        println!("task {taskid}");
-        return Ok(());
-    }
-    for (taskid, targets) in answer.as_object().into_iter().flatten() {
-        println!("task {taskid}");
-        for (cid, word) in targets.as_object().into_iter().flatten() {
-            println!("  {cid} {}", table::plain(word));
-        }
+    for line in lines(&answer) {
+        println!("{line}");
     }
     Ok(())
+}
+
+/// An answer for people: each task, and below it its targets.
+fn lines(answer: &Value) -> Vec<String> {
+    // A push to many names its task only; whom it reaches is found out while it runs.
+    if let Some(taskid) = answer["taskid"].as_str() {
+        return vec![format!("task {taskid}")];
+    }
+    let mut lines = Vec::new();
+    for (taskid, targets) in answer.as_object().into_iter().flatten() {
+        lines.push(format!("task {taskid}"));
+        for (cid, word) in targets.as_object().into_iter().flatten() {
+            lines.push(format!("  {cid} {}", table::plain(word)));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_answers_of_both_kinds_when_printed_should_name_the_task_and_its_targets() {
+        assert_eq!(lines(&json!({"taskid": "RASA_1"})), ["task RASA_1"]);
+        assert_eq!(
+            lines(&json!({"RASS_1": {"c1": "successed_online", "c2": "successed_offline"}})),
+            [
+                "task RASS_1",
+                "  c1 successed_online",
+                "  c2 successed_offline"
+            ]
+        );
+    }
 }
