@@ -6,10 +6,14 @@
 
 mod agenda;
 mod aliases;
+mod apps;
 mod boot;
 mod commit;
+mod counts;
+mod damage;
 mod dice;
 mod disk;
+mod history;
 mod ledger;
 mod link;
 mod mischief;
@@ -22,6 +26,7 @@ mod rest;
 mod seeds;
 mod serve;
 mod server;
+mod stages;
 mod sums;
 mod trace;
 mod watch;

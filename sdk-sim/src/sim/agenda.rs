@@ -59,6 +59,8 @@ pub(super) enum Happening {
     Crash { process: u64 },
     /// The server starts.
     Start,
+    /// A damaged row is mended.
+    Mend,
     /// A drain is over: the server is told to finish.
     Finish { process: u64 },
 }

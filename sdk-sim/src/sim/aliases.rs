@@ -62,6 +62,17 @@ impl Aliases {
         self.0.iter().filter(of).map(|one| one.cid).collect()
     }
 
+    /// Unbinds everything of a CID.
+    pub(super) fn forget(&mut self, cid: ClientId) {
+        self.0.retain(|old| old.cid != cid);
+    }
+
+    /// Type and alias of each binding of a CID.
+    pub(super) fn of(&self, cid: ClientId) -> impl Iterator<Item = (String, String)> {
+        let of = self.0.iter().filter(move |one| one.cid == cid);
+        of.map(|one| (one.alias_type.to_string(), one.alias.to_string()))
+    }
+
     /// All bindings.
     pub(super) fn all(&self) -> &[Binding] {
         &self.0

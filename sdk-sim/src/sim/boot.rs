@@ -1,17 +1,20 @@
 //! Start, death and orderly end of a server process.
 
+use protocol::ClientId;
 use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::event::ShardEvent;
-use server_core::ids::ShardNo;
+use server_core::ids::{AppNo, ShardNo};
 use server_core::keys;
 use server_core::op::{Committed, Done, Op, Submitted};
+use server_core::placement::Slot;
 use server_core::recovery;
 use server_core::rows::{Keyspace, Rows};
 use server_core::shard::{Identity, Settings, Shard};
 use server_core::wheel::TICK_MS;
 
 use super::agenda::Happening;
+use super::counts::Counts;
 use super::disk::Batch;
 use super::link::ServerEnd;
 use super::plan::APPS;
@@ -41,6 +44,10 @@ impl World {
         self.server.committer = Committer::default();
         self.server.readers = (0..self.plan.readers).map(|_| Reader::default()).collect();
         self.server.ids = Ids::recover(&self.server.disk.rows).expect("memory reads");
+        self.refuse_to_start();
+        if self.is_wild() && self.dice.chance(self.plan.mutes, 10) {
+            self.mute_somebody();
+        }
         let devices = recovery::devices(&self.server.disk.rows, shards).expect("memory reads");
         let mut apps = recovery::apps(&self.server.disk.rows).expect("memory reads");
         self.check_registered();
@@ -60,7 +67,9 @@ impl World {
                     seed: self.dice.bytes(),
                 };
                 let settings = Settings::default();
-                Seat::new(Shard::new(identity, settings, apps.clone(), devices, now))
+                let counts = self.counts_of(ShardNo(me), shards, &apps);
+                let shard = Shard::new(identity, settings, apps.clone(), devices, now);
+                Seat::new(shard, counts)
             })
             .collect();
         self.server.up = true;
@@ -71,8 +80,15 @@ impl World {
         }
     }
 
+    /// What a shard knows at its start, by what was seen before it.
+    fn counts_of(&self, me: ShardNo, shards: u16, apps: &[App]) -> Counts {
+        let owned = |(cid, _): &(ClientId, AppNo)| Slot::of_cid(*cid).shard(shards) == me;
+        Counts::new(apps, self.ledger.devices().filter(owned).collect())
+    }
+
     fn check_registered(&self) {
-        for cid in self.watch.welcomed() {
+        let welcomed = self.watch.welcomed();
+        for cid in welcomed.filter(|cid| !self.ledger.is_gone(*cid)) {
             let row = self.server.disk.rows.get(Keyspace::Reg, &keys::client(cid));
             let row = row.expect("memory reads");
             assert!(
@@ -105,12 +121,7 @@ impl World {
                 _ => {}
             }
         }
-        let batch = Batch {
-            ops,
-            events: applied.events,
-            now_ms,
-            dropped_before: applied.writes.messages_dropped_before,
-        };
+        let batch = Batch::new(ops, &applied, now_ms);
         server.disk.write(applied.writes, batch);
         self.on_disk(applied.must_last);
         epoch.expect("a boot is answered with an epoch")
@@ -120,6 +131,12 @@ impl World {
     pub(super) fn crash(&mut self) {
         self.trace.note("crash", [self.server.process, 0, 0]);
         let (survived, lost) = self.server.disk.crash(&mut self.dice);
+        if self.server.committer.writing.is_some()
+            && lost.is_empty()
+            && let Some(last) = survived.last()
+        {
+            self.stages.visible(last, &self.server.disk.rows);
+        }
         for batch in &survived {
             self.ledger.lasting(batch);
         }
@@ -132,7 +149,8 @@ impl World {
                 self.watch.lost(at, op);
             }
         }
-        self.ledger.process_died();
+        self.refuse_to_start();
+        self.stages.process_died(&lost, &self.server.disk.rows);
         self.process_gone();
         let down_us = self.dice.pick(&[1_000, 300_000, 5_000_000]);
         self.after(down_us, Happening::Start);
@@ -142,7 +160,7 @@ impl World {
     fn process_gone(&mut self) {
         self.server.up = false;
         self.watch.process_died();
-        sums::check(&self.server.disk.rows, &self.ledger, false);
+        sums::check(&self.server.disk.rows, &self.stages);
         self.server.seats.clear();
         let links: Vec<u64> = self.links.by_id.keys().copied().collect();
         for id in links {
@@ -202,12 +220,13 @@ impl World {
         for batch in &lasting {
             self.ledger.lasting(batch);
         }
+        self.refuse_to_start();
         if self.server.committer.broken {
             // What could not be written is as good as killed.
-            self.ledger.process_died();
+            self.stages.process_died(&[], &self.server.disk.rows);
         }
         // Nothing was under way: what a stop leaves has to add up.
-        sums::check(&self.server.disk.rows, &self.ledger, true);
+        self.stages.check_at_rest();
         self.process_gone();
         if self.phase == Phase::Ending {
             self.ask_the_oracle();

@@ -18,7 +18,7 @@ use super::server::Writing;
 use super::sums;
 use super::world::World;
 
-/// Commits between two looks at the sum of stages: it visits every row.
+/// Commits between two recounts of the stages: each visits every row.
 const COMMITS_PER_SUM: u64 = 8;
 
 impl World {
@@ -49,7 +49,11 @@ impl World {
 
     /// The committer takes what waits, in the order of each shard, and writes it.
     pub(super) fn commit_begins(&mut self) {
-        let most = self.dice.within(1, self.plan.batch_max) as usize;
+        let mut most = self.dice.within(1, self.plan.batch_max) as usize;
+        if self.server.committer.one_by_one > 0 {
+            self.server.committer.one_by_one -= 1;
+            most = 1;
+        }
         let mut ops = Vec::new();
         while ops.len() < most {
             let open: Vec<usize> = (0..self.server.seats.len())
@@ -79,23 +83,39 @@ impl World {
         }
         let (now_ms, shards) = (self.wall_ms(), self.server.seats.len() as u16);
         let mut ids = self.server.ids;
-        let applied =
-            apply(&ops, now_ms, shards, &mut ids, &self.server.disk.rows).expect("memory reads");
+        let applied = match apply(&ops, now_ms, shards, &mut ids, &self.server.disk.rows) {
+            Ok(applied) => applied,
+            Err(error) => return self.commit_one(&error, ops),
+        };
+        let batch = Batch::new(ops, &applied, now_ms);
         self.server.committer.writing = Some(Writing {
             ids,
             must_last: applied.must_last,
-            events: applied.events.clone(),
-        });
-        let batch = Batch {
-            ops,
             events: applied.events,
-            now_ms,
-            dropped_before: applied.writes.messages_dropped_before,
-        };
+        });
         self.server.disk.write(applied.writes, batch);
         self.after_commit(Happening::CommitEnds {
             process: self.server.process,
         });
+    }
+
+    /// One op that meets a damaged row does not take its neighbours with it: each goes by itself.
+    fn commit_one(&mut self, error: &RowsError, mut ops: Vec<Submitted>) {
+        self.check_read_error(error);
+        let process = self.server.process;
+        if ops.len() > 1 {
+            self.server.committer.one_by_one = ops.len();
+            for Submitted { shard, op } in ops.into_iter().rev() {
+                let ring = &mut self.server.seats[usize::from(shard.0)].submitted;
+                ring.push_front(op);
+            }
+            return self.commit_begins();
+        }
+        let Submitted { shard, op } = ops.pop().expect("an op that failed");
+        self.forgetting_refused |= matches!(op, Op::ForgetDevices { .. });
+        let refused = Committed::Done(op.failed());
+        self.server.committer.telling.push_back((shard, refused));
+        self.after_commit(Happening::Tell { process });
     }
 
     fn after_commit(&mut self, next: Happening) {
@@ -117,7 +137,9 @@ impl World {
         self.on_disk(must_last);
         self.commits += 1;
         if self.commits.is_multiple_of(COMMITS_PER_SUM) {
-            sums::check(&self.server.disk.rows, &self.ledger, false);
+            if !self.is_start_damaged() {
+                sums::check(&self.server.disk.rows, &self.stages);
+            }
         }
         let after_us = self.dice.within(1, 200);
         let process = self.server.process;
@@ -126,7 +148,10 @@ impl World {
 
     /// The last batch is written, and synced if it must last.
     pub(super) fn on_disk(&mut self, must_last: bool) {
-        for batch in self.server.disk.written(must_last) {
+        let batch = self.server.disk.last().clone();
+        let lasting = self.server.disk.written(must_last);
+        self.stages.visible(&batch, &self.server.disk.rows);
+        for batch in lasting {
             self.ledger.lasting(&batch);
         }
     }
@@ -196,7 +221,11 @@ impl World {
                     reason: "the disk failed".to_owned(),
                 }),
             },
-            read => perform(read, &self.server.disk.rows),
+            read => {
+                let done = perform(read.clone(), &self.server.disk.rows);
+                self.check_read(&read, &done);
+                done
+            }
         };
         self.server.readers[reader].read = Some((shard, done));
         let process = self.server.process;

@@ -7,10 +7,12 @@
 //! The same for both images: a write set becomes visible to readers once it is on disk, or, if
 //! nobody was promised that it lasts, once it is written.
 
+use bytes::Bytes;
+use server_core::apply::Applied;
 use server_core::clock::Day;
 use server_core::ids::ShardNo;
 use server_core::op::{Committed, Submitted};
-use server_core::rows::{MemoryRows, WriteSet};
+use server_core::rows::{Keyspace, MemoryRows, Rows, WriteSet};
 
 use super::dice::Dice;
 
@@ -22,6 +24,26 @@ pub(super) struct Batch {
     pub(super) now_ms: u64,
     /// Its write set drops the days of messages before this one.
     pub(super) dropped_before: Option<Day>,
+    /// The days whose sums its write set holds.
+    pub(super) tallied: Vec<Day>,
+}
+
+impl Batch {
+    /// These ops, applied at this time.
+    pub(super) fn new(ops: Vec<Submitted>, applied: &Applied, now_ms: u64) -> Self {
+        let rows = &applied.writes.rows;
+        let sums = rows
+            .range((Keyspace::Stat, Vec::new())..)
+            .map_while(|((at, key), _)| (*at == Keyspace::Stat).then_some(key));
+        let day = |key: &Vec<u8>| Some(Day(u32::from_be_bytes(key.as_slice().try_into().ok()?)));
+        Batch {
+            ops,
+            events: applied.events.clone(),
+            now_ms,
+            dropped_before: applied.writes.messages_dropped_before,
+            tallied: sums.filter_map(day).collect(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +71,12 @@ impl Disk {
         });
     }
 
+    /// The batch that is being written.
+    pub(super) fn last(&self) -> &Batch {
+        let last = self.tail.last().and_then(|entry| entry.batch.as_ref());
+        last.expect("a batch is being written")
+    }
+
     /// The last batch is written and, with `sync`, everything so far is on disk. Returns the
     /// batches that can no longer be lost, in order.
     pub(super) fn written(&mut self, sync: bool) -> Vec<Batch> {
@@ -73,6 +101,18 @@ impl Disk {
             });
         }
         lasting
+    }
+
+    /// Puts another value in the place of one that was committed, without a commit.
+    pub(super) fn replace(&mut self, keyspace: Keyspace, key: &[u8], old: &Bytes, new: &Bytes) {
+        for image in [&mut self.rows, &mut self.synced] {
+            let row = image.get(keyspace, key).expect("memory reads");
+            if row.as_ref() == Some(old) {
+                let mut writes = WriteSet::default();
+                writes.put(keyspace, key.to_vec(), new.to_vec());
+                image.commit(writes);
+            }
+        }
     }
 
     /// Everything written so far is on disk.
@@ -105,8 +145,6 @@ impl Disk {
 
 #[cfg(test)]
 mod tests {
-    use server_core::rows::{Keyspace, Rows};
-
     use super::*;
 
     fn put(disk: &mut Disk, name: &[u8], sync: bool) {
@@ -117,6 +155,7 @@ mod tests {
             events: Vec::new(),
             now_ms: 0,
             dropped_before: None,
+            tallied: Vec::new(),
         };
         disk.write(writes, batch);
         disk.written(sync);

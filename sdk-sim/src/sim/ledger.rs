@@ -7,14 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{ClientId, MessageId, Push};
-use server_core::clock::{DAY_MS, Day};
-use server_core::command::{Push as Asked, TargetStatus};
+use server_core::clock::DAY_MS;
+use server_core::command::{Push as Asked, Reach, TargetStatus};
 use server_core::ids::AppNo;
-use server_core::op::{Accepted, Committed, Done, Op, StoredMessage};
+use server_core::op::{Accepted, Committed, Done, MessageEnd, Op, StoredMessage};
+use server_core::outbox::Fate;
 
 use super::aliases::{Aliases, Binding};
 use super::disk::Batch;
 use super::party::{AttemptNo, read_body};
+use super::stages::One;
 
 /// How long a request id is remembered at least (`design.md` 5), in ms.
 const REMEMBERED_MS: u64 = DAY_MS;
@@ -38,13 +40,6 @@ struct First {
     forgettable: bool,
 }
 
-/// Days that were closed: all before `before`, for messages up to `upto`.
-#[derive(Debug, Clone, Copy)]
-struct Closing {
-    before: Day,
-    upto: MessageId,
-}
-
 /// See the module page.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -52,17 +47,18 @@ pub(super) struct Ledger {
     highest: MessageId,
     /// The latest time that any clock showed.
     pub(super) latest_ms: u64,
-    closings: Vec<Closing>,
     /// Most have one; a request that was forgotten may have more, the newest last.
     requests: BTreeMap<(AppNo, Box<str>), Vec<First>>,
+    /// Every device that was ever registered, and those that were forgotten since.
     devices: BTreeMap<ClientId, AppNo>,
+    forgotten: BTreeSet<ClientId>,
+    /// Apps that were deleted.
+    gone: BTreeSet<AppNo>,
+    /// Devices whose row says that they take no pushes.
+    pub(super) muted: BTreeSet<ClientId>,
     pub(super) aliases: Aliases,
     cursors: BTreeMap<ClientId, MessageId>,
     handled: BTreeMap<(ClientId, MessageId), BTreeSet<usize>>,
-    /// Messages without a row, by the day they are counted in.
-    without_row: BTreeMap<Day, u64>,
-    /// How many of them a crash may have taken uncounted.
-    forgotten: BTreeMap<Day, u64>,
 }
 
 impl Ledger {
@@ -94,10 +90,6 @@ impl Ledger {
                 _ => {}
             }
         }
-        if let Some(before) = batch.dropped_before {
-            let upto = self.highest;
-            self.closings.push(Closing { before, upto });
-        }
     }
 
     fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
@@ -115,17 +107,20 @@ impl Ledger {
             len: message.body.len(),
         };
         self.messages.insert((cid, message.id), one);
-        if !message.kept {
-            *self
-                .without_row
-                .entry(Day::of_ms(message.expires_ms))
-                .or_default() += 1;
-        }
     }
 
     fn done(&mut self, op: &Op, done: &Done, stored: &[ClientId], now_ms: u64) {
         match (op, done) {
-            (Op::Accept { app, push, .. }, Done::Accepted { accepted, .. }) => {
+            (
+                Op::Accept {
+                    app, push, targets, ..
+                },
+                Done::Accepted { accepted, .. },
+            ) => {
+                for (cid, reach) in targets {
+                    let is_muted = self.muted.contains(cid);
+                    assert_eq!(*reach == Reach::Filtered, is_muted, "whether {cid} is muted");
+                }
                 self.accepted(*app, push, accepted, stored, now_ms);
             }
             (Op::Register { device, .. }, Done::Registered { cid, .. }) => {
@@ -147,7 +142,7 @@ impl Ledger {
             ) => {
                 let all = bindings
                     .iter()
-                    .all(|(cid, _)| self.devices.get(cid) == Some(app));
+                    .all(|(cid, _)| self.devices.get(cid) == Some(app) && !self.forgotten.contains(cid));
                 assert_eq!(*known, all, "who is bound: {bindings:?}");
                 for (cid, alias) in bindings.iter().filter(|_| all) {
                     self.aliases.bind(binding(*app, alias_type, alias, *cid));
@@ -176,6 +171,15 @@ impl Ledger {
                 _,
             ) => {
                 self.aliases.drop_alias(*app, alias_type, alias);
+            }
+            (Op::DeleteApp { app, .. }, Done::AppChanged { .. }) => {
+                self.gone.insert(AppNo(app.number));
+            }
+            (Op::ForgetDevices { cids }, Done::Forgotten) => {
+                for cid in cids {
+                    self.forgotten.insert(*cid);
+                    self.aliases.forget(*cid);
+                }
             }
             _ => {}
         }
@@ -302,30 +306,48 @@ impl Ledger {
         assert_eq!(first.words, words, "the words of request {request}, {task}");
     }
 
-    /// A process died; what it had sent without a row may be gone uncounted.
-    pub(super) fn process_died(&mut self) {
-        self.forgotten = self.without_row.clone();
+    /// A shard counts the end of a message: it was handled, or its time was over.
+    pub(super) fn ended(&self, end: &MessageEnd, one: &One) {
+        let key = (end.cid, end.end.id);
+        let over = one.expires_ms <= self.latest_ms;
+        let may = match end.end.fate {
+            Fate::Acked => (one.kept && over) || self.handled.contains_key(&key),
+            Fate::Expired => !one.kept || over,
+        };
+        assert!(may, "{key:?} ended so, and nothing was the cause: {end:?}");
+    }
+
+    /// Whether the app of a device was deleted.
+    pub(super) fn is_gone(&self, cid: ClientId) -> bool {
+        self.devices.get(&cid).is_some_and(|app| self.gone.contains(app))
+    }
+
+    /// The app of a device.
+    pub(super) fn app_of(&self, cid: ClientId) -> Option<AppNo> {
+        self.devices.get(&cid).copied()
+    }
+
+    /// Whether an app was deleted.
+    pub(super) fn is_app_gone(&self, app: AppNo) -> bool {
+        self.gone.contains(&app)
+    }
+
+    /// Devices that are registered, with their apps; none of a deleted app.
+    pub(super) fn devices(&self) -> impl Iterator<Item = (ClientId, AppNo)> {
+        let all = self.devices.iter().map(|(cid, app)| (*cid, *app));
+        all.filter(|(_, app)| !self.gone.contains(app))
     }
 
     /// Whether a message must still arrive: it has a row, no clock ever showed its end, and
     /// nobody handled it.
     pub(super) fn missing(&self) -> Vec<(ClientId, MessageId)> {
         let open = self.messages.iter().filter(|(key, message)| {
-            message.kept && message.expires_ms > self.latest_ms && !self.handled.contains_key(key)
+            message.kept
+                && message.expires_ms > self.latest_ms
+                && !self.handled.contains_key(key)
+                && !self.is_gone(key.0)
         });
         open.map(|(key, _)| *key).collect()
-    }
-
-    /// Whether a row of a day stands for a message that was counted as expired with its day.
-    pub(super) fn is_closed(&self, day: Day, id: MessageId) -> bool {
-        let mut closings = self.closings.iter();
-        closings.any(|closing| day < closing.before && id <= closing.upto)
-    }
-
-    /// How many messages without a row may be uncounted in a day: at most, and for good.
-    pub(super) fn uncounted_max(&self, day: Day) -> (u64, u64) {
-        let of = |days: &BTreeMap<Day, u64>| days.get(&day).copied().unwrap_or(0);
-        (of(&self.without_row), of(&self.forgotten))
     }
 
     /// Messages accepted for good, and those handled.

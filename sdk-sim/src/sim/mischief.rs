@@ -37,7 +37,7 @@ impl World {
         let pause_us = self.dice.below(2 * self.plan.act_us) + 1;
         self.after(pause_us, Happening::Act);
         let plan = self.plan.clone();
-        let troubles: [(u64, Trouble); 10] = [
+        let troubles: [(u64, Trouble); 13] = [
             (plan.crashes, World::plan_a_crash),
             (plan.stops, World::plan_a_stop),
             (plan.clock_steps, World::step_the_clock),
@@ -48,6 +48,9 @@ impl World {
             (plan.disk_faults, World::break_the_disk),
             (plan.read_storms, World::storm_of_reads),
             (plan.commit_storms, World::storm_of_commits),
+            (plan.app_switches, World::switch_an_app),
+            (u64::from(plan.deletes), World::delete_an_app),
+            (plan.damages, World::damage_a_row),
         ];
         let mut drawn = self.dice.below(1_000);
         for (rate, trouble) in troubles {
@@ -71,10 +74,11 @@ impl World {
             52..62 => self.push_alias(app),
             62..68 => self.burst(app),
             68..76 => self.repeat_old(),
-            76..90 => {
+            76..85 => {
                 let what = self.dice.below(9);
                 self.ask_aside(app, what);
             }
+            85..90 => self.ask_history(app),
             _ => self.phone_commands(),
         }
     }

@@ -16,7 +16,7 @@ const ANSWER_WAIT_US: u64 = 10_000_000;
 
 /// Names that aliases and alias types are picked from: few, so that they meet.
 const ALIASES: [&str; 3] = ["amy", "bob", "cid"];
-const ALIAS_TYPES: [&str; 2] = ["", "work"];
+pub(super) const ALIAS_TYPES: [&str; 2] = ["", "work"];
 
 impl World {
     /// A new push for one CID.
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Asks a shard. No server, or a full ring, is a refusal.
-    fn ask(&mut self, at: usize, ask: Ask, command: Command) {
+    pub(super) fn ask(&mut self, at: usize, ask: Ask, command: Command) {
         let ticket = self.parties.ticket(ask);
         let full = match self.server.seats.get(at) {
             Some(seat) => seat.questions.len() >= self.plan.ring_len,
@@ -246,6 +246,9 @@ impl World {
 
     /// An answer reaches whoever waits for it, if anybody still does.
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        if let Some(found) = self.parties.found.remove(&ticket) {
+            assert_eq!(answer, found, "an answer, and what the reader found");
+        }
         let Some(ask) = self.parties.waiting.remove(&ticket) else {
             return;
         };
@@ -263,7 +266,14 @@ impl World {
             (Ask::Push(number) | Ask::LookUp(number) | Ask::Probe(number), _) => {
                 self.refused(number);
             }
-            (Ask::Other, _) => {}
+            (Ask::Live(cid), Answer::LiveSession(session)) => {
+                self.check_live(cid, session.as_deref());
+            }
+            (Ask::Deletion(app), Answer::Done) => {
+                let gone = self.ledger.is_app_gone(app);
+                assert!(gone, "promised and not durable: the deletion of {app:?}");
+            }
+            (Ask::Live(_) | Ask::App | Ask::Deletion(_) | Ask::Other, _) => {}
         }
     }
 
@@ -329,6 +339,7 @@ impl World {
 
     /// The server died: every connection to it is broken.
     pub(super) fn parties_lost_server(&mut self) {
+        self.parties.found.clear();
         for (_, ask) in std::mem::take(&mut self.parties.waiting) {
             if let Ask::Push(number) | Ask::LookUp(number) | Ask::Probe(number) = ask {
                 self.refused(number);
@@ -345,7 +356,7 @@ impl World {
     }
 
     /// The owner of a CID; beyond the last shard while no server runs.
-    fn owner(&self, cid: ClientId) -> usize {
+    pub(super) fn owner(&self, cid: ClientId) -> usize {
         self.place(Slot::of_cid(cid))
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::ClientId;
-use server_core::command::Reach;
-use server_core::ids::Ticket;
+use server_core::command::{Answer, Reach};
+use server_core::ids::{AppNo, Ticket};
 
 /// Names an attempt, and by it a task and a body.
 pub(super) type AttemptNo = u64;
@@ -78,7 +78,13 @@ pub(super) enum Ask {
     Probe(AttemptNo),
     /// The push itself.
     Push(AttemptNo),
-    /// Something whose answer nobody checks.
+    /// The live session of a CID.
+    Live(ClientId),
+    /// A change of an app.
+    App,
+    /// The deletion of an app.
+    Deletion(AppNo),
+    /// Something whose answer is only compared with what a reader found.
     Other,
 }
 
@@ -88,6 +94,8 @@ pub(super) struct Parties {
     pub(super) requests: Vec<Request>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) waiting: BTreeMap<Ticket, Ask>,
+    /// What readers found and shards have not answered yet.
+    pub(super) found: BTreeMap<Ticket, Answer>,
     tickets: u64,
 }
 

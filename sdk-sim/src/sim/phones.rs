@@ -5,6 +5,7 @@ use protocol::{Ack, CloseReason, Decoder, Frame, MessageId, Peer};
 
 use super::agenda::Happening;
 use super::link::{Chunk, Link, LinkId, ServerEnd};
+use super::phone::Phone;
 use super::world::{World, short};
 use crate::client::{EndReason, Event};
 
@@ -333,7 +334,8 @@ impl World {
         self.trace.note("left", [at as u64, 0, 0]);
         match reason {
             EndReason::Closed { reason, text, .. } => {
-                let known = self.phones[at].saved_cid.is_some();
+                let Phone { app, saved_cid, .. } = self.phones[at];
+                let known = saved_cid.is_some();
                 let expected = match reason {
                     CloseReason::Replaced
                     | CloseReason::Draining
@@ -343,10 +345,18 @@ impl World {
                     | CloseReason::Overloaded => true,
                     // Its registration is on the way to the owner of its new id.
                     CloseReason::UnknownClient => !known,
-                    CloseReason::InternalError => self.store_failed,
+                    CloseReason::InternalError => {
+                        self.store_failed || saved_cid.is_some_and(|cid| self.damaged.contains(&cid))
+                    }
+                    CloseReason::AppDisabled => self.switched.contains(&app),
+                    CloseReason::UnknownApp | CloseReason::Removed => self.deleting.contains(&app),
                     _ => false,
                 };
                 assert!(expected, "phone {at} is closed: {reason:?} {text}");
+                if *reason == CloseReason::AppDisabled {
+                    // It was told never to come back; its user looks again all the same.
+                    self.phone_dies(at);
+                }
             }
             EndReason::BadFrame(_)
             | EndReason::UnexpectedFrame(_)

@@ -43,6 +43,12 @@ pub(super) struct Plan {
     pub(super) disk_faults: u64,
     pub(super) read_storms: u64,
     pub(super) commit_storms: u64,
+    pub(super) app_switches: u64,
+    pub(super) damages: u64,
+    /// Whether an app is deleted some time.
+    pub(super) deletes: bool,
+    /// How often a device is muted at a start, in ten starts.
+    pub(super) mutes: u64,
     /// Whether some acknowledgements leave out of order, as another SDK may send them.
     pub(super) late_acks: bool,
     /// Whether time also jumps by a day or more.
@@ -84,6 +90,10 @@ impl Plan {
             disk_faults: rate(dice, 2),
             read_storms: rate(dice, 3),
             commit_storms: rate(dice, 1),
+            app_switches: rate(dice, 3),
+            damages: rate(dice, 6),
+            deletes: dice.chance(1, 4),
+            mutes: dice.below(6),
             late_acks: dice.chance(1, 3),
             days: dice.chance(1, 3),
             before_midnight_ms: dice.pick(&[3_000, 700_000, 43_200_000]),

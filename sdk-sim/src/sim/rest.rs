@@ -10,6 +10,7 @@ use server_core::rows::Keyspace;
 
 use super::agenda::Happening;
 use super::link::ServerEnd;
+use super::parties::app_no;
 use super::sums;
 use super::world::{Phase, World};
 
@@ -33,6 +34,7 @@ impl World {
             until_us: self.now_us + CALM_US_MAX,
         };
         self.settled_since_us = None;
+        self.mend();
         self.plan.latency_us = self.plan.latency_us.min(CALM_LATENCY_US);
         self.plan.socket_len = self.plan.socket_len.max(CALM_SOCKET_LEN);
         for link in self.links.by_id.values_mut() {
@@ -65,6 +67,7 @@ impl World {
                 missing.first()
             );
         }
+        let enabled = self.enable_apps();
         let online = (0..self.phones.len()).all(|at| self.is_content(at));
         let settled = online
             && missing.is_empty()
@@ -73,7 +76,8 @@ impl World {
             && !self.server.stopping
             && !self.server.committer.broken
             && self.store_is_idle()
-            && self.links_are_empty();
+            && self.links_are_empty()
+            && enabled;
         if !settled {
             self.settled_since_us = None;
             return;
@@ -91,7 +95,8 @@ impl World {
         let link = phone.link.and_then(|id| self.links.by_id.get(&id));
         let held =
             link.is_some_and(|link| matches!(link.server, ServerEnd::At(..)) && !link.is_silent);
-        phone.is_twin || (phone.is_online() && held)
+        let gone = self.ledger.is_app_gone(app_no(phone.app));
+        phone.is_twin || gone || (phone.is_online() && held)
     }
 
     /// Nothing is on its way, and the server took every frame that a phone sent.
@@ -110,12 +115,14 @@ impl World {
             missing.is_empty(),
             "accepted and never handled: {missing:?}"
         );
-        let held = sums::check(&self.server.disk.rows, &self.ledger, true);
+        let mut held = sums::check(&self.server.disk.rows, &self.stages);
+        held.retain(|(_, (cid, _))| !self.ledger.is_gone(*cid));
         assert!(
             held.is_empty(),
             "held though every device was online and drained: {held:?}"
         );
         self.check_aliases();
+        self.check_deleted_apps();
         self.phase = Phase::Over;
     }
 

@@ -7,11 +7,14 @@ use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo};
 use server_core::limits::WINDOW_BYTES_MAX;
+use server_core::op::Op;
 use server_core::wheel::TICK_MS;
 
 use super::agenda::Happening;
+use super::counts::Cause;
 use super::link::{Chunk, LinkId, ServerEnd};
-use super::server::{Conn, Parcel};
+use super::parties::app_no;
+use super::server::{Conn, Parcel, Seat};
 use super::watch::Promise;
 use super::world::{World, short};
 
@@ -35,20 +38,42 @@ impl World {
         if let ShardEvent::Closed(session) = &event {
             self.watch.ended((at, *session));
         }
-        self.server.seats[at]
-            .shard
-            .on_event(now, event, &mut effects);
+        let seat = &mut self.server.seats[at];
+        let cause = seat.counts.event(&event);
+        seat.shard.on_event(now, event, &mut effects);
+        for effect in &effects {
+            seat.counts.effect(cause, effect);
+        }
+        self.count_ends(at, now.wall_ms, &effects);
         for effect in effects {
             self.perform(at, effect);
         }
-        let shard = &self.server.seats[at].shard;
+        let Seat { shard, counts, .. } = &self.server.seats[at];
         shard.check_invariants();
-        let sessions = shard.counters().sessions;
-        assert_eq!(
-            sessions,
-            self.watch.live_len(at) as u64,
-            "live sessions of shard {at}"
-        );
+        counts.check(at, shard.counters(), self.watch.live_len(at) as u64);
+        self.stages.check();
+        if cause == Cause::AppNews {
+            self.check_sessions_of_apps(at);
+        }
+    }
+
+    /// Ends of messages that the shard counted in this event: they are in what it submits now, or
+    /// wait in its memory, behind those of before.
+    fn count_ends(&mut self, at: usize, wall_ms: u64, effects: &[Effect]) {
+        let Seat { shard, counts, .. } = &mut self.server.seats[at];
+        let submitted = effects.iter().filter_map(|effect| match effect {
+            Effect::Commit(Op::Cursors { finals, .. }) => Some(finals.as_slice()),
+            _ => None,
+        });
+        let kept = shard.unwritten_ends();
+        let known = std::mem::replace(&mut counts.unwritten, kept.len());
+        let len = submitted.clone().map(<[_]>::len).sum::<usize>() + kept.len();
+        assert!(known <= len, "{} counted ends are forgotten", known - len);
+        for end in submitted.flatten().chain(kept).skip(known) {
+            counts.ended(end.end.fate);
+            let one = self.stages.ended(end, wall_ms);
+            self.ledger.ended(end, &one);
+        }
     }
 
     fn perform(&mut self, at: usize, effect: Effect) {
@@ -81,11 +106,16 @@ impl World {
                 let link = &self.links.by_id[&conn.link];
                 let install = *self.phones[link.phone].install.as_bytes();
                 self.watch.welcome(seen, install, welcome);
+                let app = app_no(self.phones[link.phone].app);
+                let admits = self.server.seats[at].counts.admits(app);
+                assert!(admits, "a login to {app:?}, which is disabled or gone");
             }
             Frame::Push(push) => {
                 self.trace.note("push", [at as u64, number, push.id.0]);
                 let cid = self.watch.push(seen, push);
-                self.ledger.sent(cid, push, self.wall_ms());
+                let wall_ms = self.wall_ms();
+                self.ledger.sent(cid, push, wall_ms);
+                self.stages.sent(cid, push.id, wall_ms);
             }
             Frame::CommandResult(result) => {
                 self.trace

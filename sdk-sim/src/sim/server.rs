@@ -15,6 +15,7 @@ use server_core::op::{Committed, Op};
 use server_core::read::{Read, ReadDone};
 use server_core::shard::Shard;
 
+use super::counts::Counts;
 use super::disk::Disk;
 use super::link::LinkId;
 
@@ -50,6 +51,7 @@ pub(super) struct Parcel {
 #[derive(Debug)]
 pub(super) struct Seat {
     pub(super) shard: Shard,
+    pub(super) counts: Counts,
     pub(super) conns: BTreeMap<SessionId, Conn>,
     pub(super) sessions_made: u64,
     pub(super) next_reader: usize,
@@ -67,9 +69,10 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(shard: Shard) -> Self {
+    pub(super) fn new(shard: Shard, counts: Counts) -> Self {
         Seat {
             shard,
+            counts,
             conns: BTreeMap::new(),
             sessions_made: 0,
             next_reader: 0,
@@ -110,6 +113,8 @@ pub(super) struct Committer {
     pub(super) telling: VecDeque<(ShardNo, Committed)>,
     /// The next batch takes at least this long: the disk is stuck.
     pub(super) stuck_us: u64,
+    /// So many ops are committed each by itself: one of them met a damaged row.
+    pub(super) one_by_one: usize,
     /// The disk failed: nothing is written any more until the server starts again.
     pub(super) broken: bool,
 }

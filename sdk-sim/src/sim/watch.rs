@@ -34,7 +34,9 @@ impl Promise {
     /// Who waits for this op of this shard.
     pub(super) fn of(at: usize, op: &Op) -> Option<Promise> {
         match op {
-            Op::Accept { ticket, .. } => Some(Promise::Ticket(*ticket)),
+            Op::Accept { ticket, .. }
+            | Op::ChangeApp { ticket, .. }
+            | Op::DeleteApp { ticket, .. } => Some(Promise::Ticket(*ticket)),
             Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Some(match origin {
@@ -66,9 +68,22 @@ impl Watch {
         self.promised.clear();
     }
 
+    /// The live session of a CID: its generation, and what it was sent and has not acknowledged.
+    pub(super) fn live_of(&self, cid: ClientId) -> Option<(u64, Vec<MessageId>)> {
+        let live = self.live.values().find(|live| live.cid == cid)?;
+        let generation = *self.generations.get(&cid)?;
+        Some((generation, live.unacked.keys().copied().collect()))
+    }
+
+    /// Whose sessions are live on a shard.
+    pub(super) fn live_at(&self, at: usize) -> impl Iterator<Item = ClientId> {
+        let here = self.live.iter().filter(move |((shard, _), _)| *shard == at);
+        here.map(|(_, live)| live.cid)
+    }
+
     /// Live sessions of a shard.
     pub(super) fn live_len(&self, at: usize) -> usize {
-        self.live.keys().filter(|(shard, _)| *shard == at).count()
+        self.live_at(at).count()
     }
 
     /// Whether no live session has a push to acknowledge.

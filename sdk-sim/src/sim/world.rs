@@ -5,12 +5,15 @@
 //! `commit` and `read` (store), `phones`, `parties`, `mischief` (what goes wrong), `rest` (the
 //! end).
 
+use std::collections::BTreeSet;
+
 use protocol::{ClientId, DeviceSecret, InstallId};
 use server_core::apply::Ids;
 use server_core::clock::{DAY_MS, Now};
 use server_core::ids::SessionId;
 
 use super::agenda::{Agenda, Happening};
+use super::damage::Damage;
 use super::dice::Dice;
 use super::disk::Disk;
 use super::ledger::Ledger;
@@ -19,6 +22,7 @@ use super::party::Parties;
 use super::phone::Phone;
 use super::plan::{APPS, Plan};
 use super::server::{Committer, Server};
+use super::stages::Stages;
 use super::trace::Trace;
 use super::watch::Watch;
 
@@ -52,6 +56,7 @@ pub(super) struct World {
     pub(super) phones: Vec<Phone>,
     pub(super) parties: Parties,
     pub(super) ledger: Ledger,
+    pub(super) stages: Stages,
     pub(super) watch: Watch,
     pub(super) phase: Phase,
     /// Connections that got frames in this turn.
@@ -59,6 +64,14 @@ pub(super) struct World {
     pub(super) commits: u64,
     /// The store has failed at least once: sessions may be closed for it.
     pub(super) store_failed: bool,
+    /// The row that is damaged now, and the devices of which one ever was.
+    pub(super) damage: Option<Damage>,
+    pub(super) damaged: BTreeSet<ClientId>,
+    /// Devices of a deleted app were not forgotten, because a row of theirs is damaged.
+    pub(super) forgetting_refused: bool,
+    /// Apps that somebody wanted disabled or enabled, and deleted.
+    pub(super) switched: BTreeSet<usize>,
+    pub(super) deleting: BTreeSet<usize>,
     /// Since when nothing is open, in the calm.
     pub(super) settled_since_us: Option<u64>,
 }
@@ -94,11 +107,17 @@ impl World {
             phones: Vec::new(),
             parties: Parties::default(),
             ledger: Ledger::default(),
+            stages: Stages::default(),
             watch: Watch::default(),
             phase: Phase::Wild,
             unflushed: Vec::new(),
             commits: 0,
             store_failed: false,
+            damage: None,
+            damaged: BTreeSet::new(),
+            forgetting_refused: false,
+            switched: BTreeSet::new(),
+            deleting: BTreeSet::new(),
             settled_since_us: None,
         };
         world.begin();
@@ -168,6 +187,7 @@ impl World {
             | Happening::Crash { .. }
             | Happening::Finish { .. } => {}
             Happening::Start => self.start_server(),
+            Happening::Mend => self.mend(),
             Happening::Up(link) => self.arrive_up(link),
             Happening::Down(link) => self.arrive_down(link),
             Happening::Connected { phone, life, link } => self.connected(phone, life, link),

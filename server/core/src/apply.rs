@@ -186,16 +186,26 @@ impl<R: Rows> Step<'_, R> {
             }
             Op::ChangeApp { ticket, app } => {
                 let key = keys::app(AppNo(app.number));
-                self.rows.writes.put(Keyspace::App, key, app.encode());
-                self.tell_all(&Committed::App(app.clone()));
-                Ok(Done::AppChanged { ticket: *ticket })
+                // It may have been deleted since: a change must not bring it back.
+                let known = self.rows.get(Keyspace::App, &key)?.is_some();
+                if known {
+                    self.rows.writes.put(Keyspace::App, key, app.encode());
+                    self.tell_all(&Committed::App(app.clone()));
+                }
+                Ok(Done::AppChanged {
+                    ticket: *ticket,
+                    known,
+                })
             }
             Op::DeleteApp { ticket, app } => {
                 self.rows
                     .writes
                     .delete(Keyspace::App, keys::app(AppNo(app.number)));
                 self.tell_all(&Committed::AppGone(app.clone()));
-                Ok(Done::AppChanged { ticket: *ticket })
+                Ok(Done::AppChanged {
+                    ticket: *ticket,
+                    known: true,
+                })
             }
             Op::ForgetDevices { ticket, cids } => {
                 for cid in cids {

@@ -397,7 +397,7 @@ pub enum Answer {
     TooManyTags,
     /// What is known of CIDs, in the order asked.
     Details(Vec<(ClientId, ClientDetail)>),
-    /// A CID is unknown or of another app; nothing was changed.
+    /// A CID is unknown or of another app, or the app to change is gone; nothing was changed.
     TargetInvalid,
     /// A queue on the way was full, or the store is behind; nothing was accepted.
     Busy,

@@ -437,6 +437,8 @@ pub enum Done {
     AppChanged {
         /// Who waits.
         ticket: Ticket,
+        /// False: the app to change does not exist, nothing was changed.
+        known: bool,
     },
     /// `Op::ForgetDevices`.
     Forgotten {

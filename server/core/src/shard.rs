@@ -219,6 +219,11 @@ impl Shard {
         );
     }
 
+    /// Messages that ended and are not submitted yet, in the order counted.
+    pub fn unwritten_ends(&self) -> &[MessageEnd] {
+        &self.finals
+    }
+
     /// How many sessions stand in line for a page, dead ones included.
     pub fn page_line_len(&self) -> usize {
         self.page_line.len()
@@ -308,7 +313,6 @@ impl Shard {
             } => {
                 effects.push(Effect::Answer(ticket, Answer::AppCreated(app)));
             }
-            Done::AppChanged { ticket } => effects.push(Effect::Answer(ticket, Answer::Done)),
             Done::Forgotten { ticket: None } => {}
             Done::Forgotten {
                 ticket: Some(ticket),
@@ -321,6 +325,14 @@ impl Shard {
                 reached,
                 goes_on,
             } => self.on_fanned(now, group, reached, goes_on, effects),
+            Done::AppChanged { ticket, known } => {
+                let answer = if known {
+                    Answer::Done
+                } else {
+                    Answer::TargetInvalid
+                };
+                effects.push(Effect::Answer(ticket, answer));
+            }
             Done::AppCreated { ticket: None, .. } | Done::Booted { .. } => {}
             Done::Cursors => {}
             Done::DaysDropped { expired } => self.counters.expired += expired,

@@ -171,6 +171,8 @@ pub(super) async fn delete(asker: &Asker, app: &App) -> Result<Reply, Fault> {
 async fn change(asker: &Asker, app: App) -> Result<(), Fault> {
     match asker.ask(ShardNo(0), Command::ChangeApp(app)).await {
         Answer::Done => Ok(()),
+        // Somebody deleted it meanwhile.
+        Answer::TargetInvalid => Err(Fault::NoSuchApp),
         other => Err(Fault::of_answer(&other)),
     }
 }

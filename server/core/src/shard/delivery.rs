@@ -26,6 +26,11 @@ impl Shard {
             self.counters.stored += 1;
         }
         let Some(device) = self.devices.get_mut(cid) else {
+            // It went with its app since the push was answered for. What has a row is counted
+            // with its day.
+            if !message.kept {
+                self.keep(now, cid, vec![expired(&message)]);
+            }
             return;
         };
         if message.kept && device.tail.is_some() {

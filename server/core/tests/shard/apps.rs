@@ -130,3 +130,49 @@ fn given_a_registration_under_way_when_its_app_is_deleted_should_refuse_it_and_k
         ",
     );
 }
+
+#[test]
+fn given_a_push_without_a_row_when_its_device_goes_with_its_app_should_count_it_as_expired() {
+    check(
+        "
+        open s1
+        hello s1 register install=1
+        commit            -> welcome s1 A registered hb=240
+        tick 1s
+        commit
+        delete demo
+        push A ttl=-1     # behind the deletion: the device is gone when it is heard of
+        commit            -> close s1 Removed
+                          -> appgone demo
+                          -> answered q done
+                          -> answered r t A:online
+        counts accepted=1 expired=1
+        tick 1s
+        commit
+        tally accepted=1 expired=1
+        ",
+    );
+}
+
+#[test]
+fn given_a_change_behind_a_deletion_when_committed_should_not_bring_the_app_back() {
+    check(
+        "
+        open s1
+        hello s1 register install=1
+        commit            -> welcome s1 A registered hb=240
+        tick 1s
+        commit
+        delete demo
+        disable demo
+        commit            -> close s1 Removed
+                          -> appgone demo
+                          -> answered q done
+                          -> answered q target-invalid
+        crash
+        devices 0
+        open s2
+        hello s2 register install=2 -> close s2 UnknownApp never
+        ",
+    );
+}

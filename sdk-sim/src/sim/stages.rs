@@ -1,0 +1,440 @@
+//! Where every message stands, kept up with each event: the stage sum of the design, and what the
+//! rows of each day must say.
+//!
+//! Owner: one `World`. It hears of a batch when its rows become visible, of an end when a shard
+//! counts it, of a crash. Always: a message is in one place: held, counted by a shard and not yet
+//! in the rows, in the rows, or without a row and lost with a process. An event costs it the
+//! messages that the event moves; `sums` recounts from the rows now and then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::{ClientId, MessageId};
+use schema::record::{Cursor, Outcome, Tally};
+use server_core::apply::{StoredStatus, finals};
+use server_core::clock::Day;
+use server_core::command::{Push, Reach, Storage};
+use server_core::ids::AppNo;
+use server_core::keys;
+use server_core::op::{Accepted, Committed, CursorMove, Done, MessageEnd, Op, StoredMessage};
+use server_core::outbox::Fate;
+use server_core::rows::{Keyspace, MemoryRows, Rows};
+
+use super::disk::Batch;
+use super::sums::each;
+
+/// Names a message.
+pub(super) type Key = (ClientId, MessageId);
+
+/// One message that was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct One {
+    pub(super) day: Day,
+    pub(super) kept: bool,
+    pub(super) expires_ms: u64,
+    /// When it was sent last, in ms of Unix time.
+    pub(super) sent_ms: u64,
+    /// A shard counted its end.
+    end: Option<Outcome>,
+    /// The end is in the rows.
+    written: bool,
+    /// Its day was over before its end was in the rows: it is counted as expired.
+    pub(super) closed: bool,
+    /// It had no row, and its process died.
+    lost: bool,
+}
+
+impl One {
+    /// Whether the rows say how it ended.
+    pub(super) fn is_in_rows(&self) -> bool {
+        self.written || self.closed
+    }
+
+    /// How it ended, if that is written.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.end.filter(|_| self.written)
+    }
+
+    fn is_acked_in_rows(&self) -> bool {
+        self.written && self.end.is_some_and(|end| end.fate == Fate::Acked as u8)
+    }
+}
+
+/// How many messages are where.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Places {
+    accepted: u64,
+    /// Ended when they were accepted: filtered, or expired for want of a session.
+    ignored: u64,
+    in_rows: u64,
+    counted: u64,
+    held: u64,
+    lost: u64,
+}
+
+impl Places {
+    fn of(&mut self, one: &One) -> &mut u64 {
+        if one.is_in_rows() {
+            &mut self.in_rows
+        } else if one.end.is_some() {
+            &mut self.counted
+        } else if one.lost {
+            &mut self.lost
+        } else {
+            &mut self.held
+        }
+    }
+
+    fn add_up(&self) -> bool {
+        self.accepted == self.ignored + self.in_rows + self.counted + self.held + self.lost
+    }
+}
+
+/// A task as its third party may ask for it.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) accepted_ms: u64,
+    pub(super) expires_ms: u64,
+    pub(super) kept: bool,
+    pub(super) targets: Vec<(ClientId, MessageId, StoredStatus)>,
+}
+
+/// See the module page.
+#[derive(Debug, Default)]
+pub(super) struct Stages {
+    messages: BTreeMap<Key, One>,
+    /// Those whose end is not in the rows.
+    open: BTreeSet<(Day, Key)>,
+    /// Those that a shard counted and no row.
+    counted: BTreeSet<Key>,
+    all: Places,
+    devices: BTreeMap<ClientId, Places>,
+    /// What the rows of each day must say, and the sum of what they do say.
+    days: BTreeMap<Day, Tally>,
+    read: BTreeMap<Day, Tally>,
+    read_accepted: u64,
+    read_finals: u64,
+    /// The last cursor of each device, those of forgotten ones too.
+    pub(super) cursors: BTreeMap<ClientId, MessageId>,
+    pub(super) tasks: BTreeMap<(AppNo, Box<str>), Told>,
+}
+
+impl Stages {
+    /// The rows of a batch can be read from here on.
+    pub(super) fn visible(&mut self, batch: &Batch, rows: &MemoryRows) {
+        let mut ops = batch.ops.iter();
+        let mut stored = Vec::new();
+        let mut dropped = 0;
+        for (_, event) in &batch.events {
+            match event {
+                Committed::Stored { cid, message } => {
+                    self.stored(*cid, message);
+                    stored.push(message.id);
+                }
+                Committed::Done(done) => {
+                    let submitted = ops.next().expect("one answer for each op");
+                    match (&submitted.op, done) {
+                        (
+                            Op::Accept {
+                                app, targets, push, ..
+                            },
+                            Done::Accepted { accepted, .. },
+                        ) if !accepted.repeated => {
+                            self.accepted(*app, targets, push, accepted, &stored, batch.now_ms);
+                        }
+                        (Op::Cursors { moves, finals }, _) => self.written(moves, finals),
+                        (_, Done::DaysDropped { expired }) => dropped += expired,
+                        _ => {}
+                    }
+                    stored.clear();
+                }
+                _ => {}
+            }
+        }
+        let closed = batch.dropped_before.map_or(0, |before| self.close(before));
+        assert_eq!(dropped, closed, "messages that expired with their day");
+        for day in &batch.tallied {
+            self.read_day(*day, rows);
+        }
+        self.check();
+    }
+
+    fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
+        let one = One {
+            day: Day::of_ms(message.expires_ms),
+            kept: message.kept,
+            expires_ms: message.expires_ms,
+            sent_ms: 0,
+            end: None,
+            written: false,
+            closed: false,
+            lost: false,
+        };
+        self.messages.insert((cid, message.id), one);
+        self.open.insert((one.day, (cid, message.id)));
+        self.all.held += 1;
+        self.devices.entry(cid).or_default().held += 1;
+    }
+
+    fn accepted(
+        &mut self,
+        app: AppNo,
+        targets: &[(ClientId, Reach)],
+        push: &Push,
+        accepted: &Accepted,
+        stored: &[MessageId],
+        now_ms: u64,
+    ) {
+        let (expires_ms, kept) = match push.storage {
+            Storage::Until(expires_ms) => (expires_ms, true),
+            Storage::Never => (now_ms, false),
+        };
+        let tally = self.days.entry(Day::of_ms(expires_ms)).or_default();
+        let mut stored = stored.iter();
+        let mut told = Vec::with_capacity(targets.len());
+        let (mut filtered, mut expired) = (0, 0);
+        for (cid, reach) in targets {
+            let status = match reach {
+                Reach::Filtered => StoredStatus::Filtered,
+                Reach::Online => StoredStatus::Online,
+                Reach::Offline if kept => StoredStatus::Offline,
+                Reach::Offline => StoredStatus::Expired,
+            };
+            filtered += u32::from(status == StoredStatus::Filtered);
+            expired += u32::from(status == StoredStatus::Expired);
+            let device = self.devices.entry(*cid).or_default();
+            let is_ignored = matches!(status, StoredStatus::Filtered | StoredStatus::Expired);
+            for places in [&mut self.all, &mut *device] {
+                places.accepted += 1;
+                places.ignored += u64::from(is_ignored);
+            }
+            assert!(device.add_up(), "the stages of {cid}: {device:?}");
+            let id = if is_ignored {
+                MessageId::NONE
+            } else {
+                *stored.next().expect("a message for each that is sent")
+            };
+            told.push((*cid, id, status));
+        }
+        tally.accepted += targets.len() as u64;
+        tally.filtered += u64::from(filtered);
+        tally.expired += u64::from(expired);
+        assert_eq!(
+            (accepted.filtered, accepted.expired),
+            (filtered, expired),
+            "targets of {} that were ignored",
+            push.request_id
+        );
+        let told = Told {
+            accepted_ms: now_ms,
+            expires_ms,
+            kept,
+            targets: told,
+        };
+        self.tasks.insert((app, push.task_id.clone()), told);
+    }
+
+    /// A message is sent in a session, at this time.
+    pub(super) fn sent(&mut self, cid: ClientId, id: MessageId, wall_ms: u64) {
+        let one = self.messages.get_mut(&(cid, id));
+        one.expect("what is sent was accepted").sent_ms = wall_ms;
+    }
+
+    /// A shard counts the end of a message. Returns the message.
+    pub(super) fn ended(&mut self, end: &MessageEnd, wall_ms: u64) -> One {
+        let key = (end.cid, end.end.id);
+        let one = *self
+            .messages
+            .get(&key)
+            .unwrap_or_else(|| panic!("{key:?} ended and was never accepted"));
+        assert!(one.end.is_none(), "{key:?} ended twice: {one:?}, {end:?}");
+        assert_eq!(end.end.day, one.day, "the day of {key:?}");
+        assert_eq!(end.final_ms, wall_ms, "when {key:?} ended");
+        assert!(
+            [0, one.sent_ms].contains(&end.end.sent_ms),
+            "{key:?} was sent at {} and not at {}",
+            one.sent_ms,
+            end.end.sent_ms
+        );
+        self.counted.insert(key);
+        let outcome = Outcome {
+            fate: end.end.fate as u8,
+            sent_ms: end.end.sent_ms,
+            final_ms: end.final_ms,
+        };
+        self.change(key, |one| one.end = Some(outcome));
+        one
+    }
+
+    /// Cursors and ends are in the rows.
+    fn written(&mut self, moves: &[CursorMove], ends: &[MessageEnd]) {
+        for end in ends {
+            let key = (end.cid, end.end.id);
+            assert!(
+                self.counted.remove(&key),
+                "{key:?} is written as ended and no shard counted it"
+            );
+            self.change(key, |one| one.written = true);
+        }
+        for step in moves {
+            let before = self.cursors.insert(step.cid, step.acked);
+            let from = (
+                step.cid,
+                MessageId(before.unwrap_or(MessageId::NONE).0.saturating_add(1)),
+            );
+            let to = (step.cid, step.acked);
+            if from > to {
+                continue;
+            }
+            for (key, one) in self.messages.range(from..=to) {
+                assert!(
+                    // One without a row may be heard of when later ones are acknowledged.
+                    one.is_in_rows() || !one.kept,
+                    "the cursor passed {key:?} and nothing says how it ended: {one:?}"
+                );
+            }
+        }
+        for end in ends {
+            let key = (end.cid, end.end.id);
+            let cursor = self.cursors.get(&end.cid);
+            let passed = cursor.is_some_and(|cursor| end.end.id <= *cursor);
+            assert!(
+                passed || !self.messages[&key].kept || !moves.iter().any(|step| step.cid == end.cid),
+                "{key:?} ended and the cursor {cursor:?} has not passed it"
+            );
+        }
+    }
+
+    /// Days are over: what is open in them is expired. Returns how many that are.
+    fn close(&mut self, before: Day) -> u64 {
+        let mut closed = 0;
+        while let Some((day, key)) = self.open.first().copied() {
+            if day >= before {
+                break;
+            }
+            self.change(key, |one| one.closed = true);
+            closed += 1;
+        }
+        closed
+    }
+
+    /// A process died. What only it knew is forgotten, and these batches are undone.
+    pub(super) fn process_died(&mut self, undone: &[Batch], rows: &MemoryRows) {
+        for submitted in undone.iter().flat_map(|batch| &batch.ops) {
+            if let Op::Cursors { finals, .. } = &submitted.op {
+                for end in finals {
+                    self.change((end.cid, end.end.id), |one| {
+                        (one.end, one.written) = (None, false);
+                    });
+                }
+            }
+        }
+        for key in std::mem::take(&mut self.counted) {
+            self.change(key, |one| one.end = None);
+        }
+        let open: Vec<Key> = self.open.iter().map(|(_, key)| *key).collect();
+        for key in open {
+            self.change(key, |one| one.lost = !one.kept);
+        }
+        each(rows, Keyspace::Cur, |key, value| {
+            if let (Some(cid), Ok(cursor)) = (keys::client_of(key), Cursor::decode(value)) {
+                self.cursors.insert(cid, MessageId(cursor.acked));
+            }
+        });
+        let written = |cid: &ClientId| {
+            let key = keys::client(*cid);
+            let has = |keyspace| matches!(rows.get(keyspace, &key), Ok(Some(_)));
+            has(Keyspace::Cur) || !has(Keyspace::Reg)
+        };
+        self.cursors.retain(|cid, _| written(cid));
+        for day in self.days.keys().copied().collect::<Vec<_>>() {
+            self.read_day(day, rows);
+        }
+        self.check();
+    }
+
+    fn change(&mut self, key: Key, how: impl FnOnce(&mut One)) {
+        let one = self.messages.get_mut(&key).expect("it was accepted");
+        let device = self.devices.entry(key.0).or_default();
+        let tally = self.days.entry(one.day).or_default();
+        for places in [&mut self.all, &mut *device] {
+            *places.of(one) -= 1;
+        }
+        tally.acked -= u64::from(one.is_acked_in_rows());
+        tally.expired -= u64::from(one.is_in_rows() && !one.is_acked_in_rows());
+        how(one);
+        tally.acked += u64::from(one.is_acked_in_rows());
+        tally.expired += u64::from(one.is_in_rows() && !one.is_acked_in_rows());
+        for places in [&mut self.all, &mut *device] {
+            *places.of(one) += 1;
+        }
+        assert!(device.add_up(), "the stages of {}: {device:?}", key.0);
+        if one.is_in_rows() {
+            self.open.remove(&(one.day, key));
+        } else {
+            self.open.insert((one.day, key));
+        }
+    }
+
+    /// Reads the row of a day that a commit wrote; it must be what was seen.
+    fn read_day(&mut self, day: Day, rows: &MemoryRows) {
+        let row = rows.get(Keyspace::Stat, &keys::tally(day));
+        let row = row.expect("memory reads").expect("a day that was counted in");
+        let tally = Tally::decode(&row).expect("a row of ours");
+        let before = self.read.insert(day, tally).unwrap_or_default();
+        self.read_accepted = self.read_accepted + tally.accepted - before.accepted;
+        self.read_finals = self.read_finals + finals(&tally) - finals(&before);
+        assert_eq!(Some(&tally), self.days.get(&day), "the stages of {day:?}");
+    }
+
+    /// The sum of the design, over what the rows say, what shards have counted since, and what
+    /// is held. In constant time: it is asked after every event.
+    pub(super) fn check(&self) {
+        let Places {
+            counted,
+            held,
+            lost,
+            ..
+        } = self.all;
+        assert!(
+            self.read_accepted == self.read_finals + counted + held + lost && self.all.add_up(),
+            "the stages do not add up: {} accepted, {} final in rows, {:?}",
+            self.read_accepted,
+            self.read_finals,
+            self.all
+        );
+    }
+
+    /// Nothing is under way any more: only what processes took with them may have no end.
+    pub(super) fn check_at_rest(&self) {
+        assert!(self.counted.is_empty(), "counted and never written: {:?}", self.counted);
+        for (_, key) in &self.open {
+            let one = &self.messages[key];
+            assert!(one.kept || one.lost, "{key:?} has no row and no end: {one:?}");
+        }
+    }
+
+    /// What the rows must hold: stored, and no end written.
+    pub(super) fn held_in_rows(&self) -> BTreeSet<(Day, Key)> {
+        let kept = |(_, key): &&(Day, Key)| self.messages[key].kept;
+        self.open.iter().filter(kept).copied().collect()
+    }
+
+    /// A message.
+    pub(super) fn get(&self, key: &Key) -> Option<&One> {
+        self.messages.get(key)
+    }
+
+    /// The messages of a device, oldest first.
+    pub(super) fn of_device(
+        &self,
+        cid: ClientId,
+    ) -> impl DoubleEndedIterator<Item = (MessageId, &One)> {
+        let all = (cid, MessageId::NONE)..=(cid, MessageId(u64::MAX));
+        self.messages.range(all).map(|((_, id), one)| (*id, one))
+    }
+
+    /// What the rows of a day must say.
+    pub(super) fn day(&self, day: Day) -> Option<&Tally> {
+        self.days.get(&day)
+    }
+}
