@@ -108,8 +108,10 @@ impl World {
             if !self.is_noticed(&damage) {
                 continue;
             }
-            self.trace
-                .note("damage", [at as u64, damage.broken.len() as u64, short(cid)]);
+            self.trace.note(
+                "damage",
+                [at as u64, damage.broken.len() as u64, short(cid)],
+            );
             self.server
                 .disk
                 .replace(keyspace, &key, &whole, &damage.broken);
@@ -203,7 +205,11 @@ impl World {
         if !self.is_start_damaged() {
             return;
         }
-        if let Some(damage) = self.damage.as_ref().filter(|damage| self.is_damaged(damage)) {
+        if let Some(damage) = self
+            .damage
+            .as_ref()
+            .filter(|damage| self.is_damaged(damage))
+        {
             let error = recovery::devices(&self.server.disk.rows, self.plan.shards).err();
             assert!(
                 error.is_some_and(|error| damage.is_named_by(&error)),

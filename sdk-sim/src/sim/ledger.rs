@@ -119,7 +119,11 @@ impl Ledger {
             ) => {
                 for (cid, reach) in targets {
                     let is_muted = self.muted.contains(cid);
-                    assert_eq!(*reach == Reach::Filtered, is_muted, "whether {cid} is muted");
+                    assert_eq!(
+                        *reach == Reach::Filtered,
+                        is_muted,
+                        "whether {cid} is muted"
+                    );
                 }
                 self.accepted(*app, push, accepted, stored, now_ms);
             }
@@ -140,9 +144,9 @@ impl Ledger {
                 },
                 Done::Aliases { known, .. },
             ) => {
-                let all = bindings
-                    .iter()
-                    .all(|(cid, _)| self.devices.get(cid) == Some(app) && !self.forgotten.contains(cid));
+                let all = bindings.iter().all(|(cid, _)| {
+                    self.devices.get(cid) == Some(app) && !self.forgotten.contains(cid)
+                });
                 assert_eq!(*known, all, "who is bound: {bindings:?}");
                 for (cid, alias) in bindings.iter().filter(|_| all) {
                     self.aliases.bind(binding(*app, alias_type, alias, *cid));
@@ -319,7 +323,9 @@ impl Ledger {
 
     /// Whether the app of a device was deleted.
     pub(super) fn is_gone(&self, cid: ClientId) -> bool {
-        self.devices.get(&cid).is_some_and(|app| self.gone.contains(app))
+        self.devices
+            .get(&cid)
+            .is_some_and(|app| self.gone.contains(app))
     }
 
     /// The app of a device.

@@ -346,7 +346,8 @@ impl World {
                     // Its registration is on the way to the owner of its new id.
                     CloseReason::UnknownClient => !known,
                     CloseReason::InternalError => {
-                        self.store_failed || saved_cid.is_some_and(|cid| self.damaged.contains(&cid))
+                        self.store_failed
+                            || saved_cid.is_some_and(|cid| self.damaged.contains(&cid))
                     }
                     CloseReason::AppDisabled => self.switched.contains(&app),
                     CloseReason::UnknownApp | CloseReason::Removed => self.deleting.contains(&app),

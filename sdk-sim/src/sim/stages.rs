@@ -298,7 +298,9 @@ impl Stages {
             let cursor = self.cursors.get(&end.cid);
             let passed = cursor.is_some_and(|cursor| end.end.id <= *cursor);
             assert!(
-                passed || !self.messages[&key].kept || !moves.iter().any(|step| step.cid == end.cid),
+                passed
+                    || !self.messages[&key].kept
+                    || !moves.iter().any(|step| step.cid == end.cid),
                 "{key:?} ended and the cursor {cursor:?} has not passed it"
             );
         }
@@ -378,7 +380,9 @@ impl Stages {
     /// Reads the row of a day that a commit wrote; it must be what was seen.
     fn read_day(&mut self, day: Day, rows: &MemoryRows) {
         let row = rows.get(Keyspace::Stat, &keys::tally(day));
-        let row = row.expect("memory reads").expect("a day that was counted in");
+        let row = row
+            .expect("memory reads")
+            .expect("a day that was counted in");
         let tally = Tally::decode(&row).expect("a row of ours");
         let before = self.read.insert(day, tally).unwrap_or_default();
         self.read_accepted = self.read_accepted + tally.accepted - before.accepted;
@@ -406,10 +410,17 @@ impl Stages {
 
     /// Nothing is under way any more: only what processes took with them may have no end.
     pub(super) fn check_at_rest(&self) {
-        assert!(self.counted.is_empty(), "counted and never written: {:?}", self.counted);
+        assert!(
+            self.counted.is_empty(),
+            "counted and never written: {:?}",
+            self.counted
+        );
         for (_, key) in &self.open {
             let one = &self.messages[key];
-            assert!(one.kept || one.lost, "{key:?} has no row and no end: {one:?}");
+            assert!(
+                one.kept || one.lost,
+                "{key:?} has no row and no end: {one:?}"
+            );
         }
     }
 

@@ -29,7 +29,8 @@ pub(super) fn check(rows: &impl Rows, stages: &Stages) -> BTreeSet<(Day, Key)> {
             let (id, piece) = keys::message_of(key).expect("a key of ours");
             let cid = keys::client_of(key).expect("a key of ours");
             let one = stages.get(&(cid, id));
-            let one = one.unwrap_or_else(|| panic!("{id} of {cid} is stored, and nobody pushed it"));
+            let one =
+                one.unwrap_or_else(|| panic!("{id} of {cid} is stored, and nobody pushed it"));
             let passed = cursors.get(&cid).is_some_and(|acked| id <= *acked);
             // The cursor of a forgotten device is gone; its messages stay until their day is over.
             let forgotten = !known.contains(&cid) && one.is_in_rows();
