@@ -114,7 +114,13 @@ impl Counts {
                 seen.store_failures += 1;
                 return Cause::Failed;
             }
-            Committed::Done(_) => {}
+            Committed::GroupBegins(_)
+            | Committed::GroupStopped { .. }
+            | Committed::GroupScheduled { .. }
+            | Committed::GroupPaced { .. }
+            | Committed::Tagged { .. }
+            | Committed::Muted { .. }
+            | Committed::Done(_) => {}
         }
         Cause::Other
     }
@@ -161,6 +167,7 @@ impl Counts {
         match fate {
             Fate::Acked => self.seen.acked += 1,
             Fate::Expired => self.seen.expired += 1,
+            Fate::Revoked => self.seen.revoked += 1,
         }
     }
 

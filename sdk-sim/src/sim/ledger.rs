@@ -179,7 +179,7 @@ impl Ledger {
             (Op::DeleteApp { app, .. }, Done::AppChanged { .. }) => {
                 self.gone.insert(AppNo(app.number));
             }
-            (Op::ForgetDevices { cids }, Done::Forgotten) => {
+            (Op::ForgetDevices { cids, .. }, Done::Forgotten { .. }) => {
                 for cid in cids {
                     self.forgotten.insert(*cid);
                     self.aliases.forget(*cid);
@@ -317,6 +317,8 @@ impl Ledger {
         let may = match end.end.fate {
             Fate::Acked => (one.kept && over) || self.handled.contains_key(&key),
             Fate::Expired => !one.kept || over,
+            // No task is stopped here.
+            Fate::Revoked => false,
         };
         assert!(may, "{key:?} ended so, and nothing was the cause: {end:?}");
     }

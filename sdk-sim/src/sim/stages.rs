@@ -260,6 +260,7 @@ impl Stages {
             fate: end.end.fate as u8,
             sent_ms: end.end.sent_ms,
             final_ms: end.final_ms,
+            group: end.end.group.0,
         };
         self.change(key, |one| one.end = Some(outcome));
         one

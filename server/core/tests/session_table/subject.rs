@@ -141,6 +141,7 @@ pub(crate) fn bye() -> Close {
 /// A message that rests in the store for an hour.
 pub(crate) fn message(id: u64) -> StoredMessage {
     StoredMessage {
+        group: server_core::group::GroupNo::NONE,
         id: MessageId(id),
         expires_ms: START_MS + 3_600_000,
         kept: true,
