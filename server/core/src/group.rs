@@ -226,7 +226,7 @@ pub struct GroupView {
     /// How its messages stand. `expired` counts those too that nobody saw expire, once its time is
     /// over.
     pub sums: Sums,
-    /// The text of a transmission or the title of a notification, for the query of a schedule.
+    /// Its encoded `PushMessage`; empty once its time is over.
     pub body: Bytes,
 }
 

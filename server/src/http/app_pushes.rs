@@ -342,7 +342,15 @@ fn view(kind: GroupKind, state: GroupState) -> GroupView {
             vendor: None,
         },
         sums: Sums::default(),
-        body: Bytes::from("你好"),
+        body: Bytes::from(
+            schema::push::PushMessage {
+                task_id: TASK.to_owned(),
+                content: schema::push::Content::Transmission("你好".to_owned()),
+                duration: None,
+                network_type: 0,
+            }
+            .encode(),
+        ),
     }
 }
 

@@ -39,7 +39,7 @@ impl From<&GroupView> for Schedule {
         Schedule {
             create_time: view.group.accepted_ms.to_string(),
             push_time: view.group.start_ms.to_string(),
-            transmission_content: String::from_utf8_lossy(&view.body).into_owned(),
+            transmission_content: server_core::report::text_of(&view.body),
             status,
             send_result,
         }
