@@ -12,7 +12,7 @@ use protocol::{
     Ack, ClientId, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId, Peer,
     Platform, Push,
 };
-use schema::record::{App, Device as DeviceRow};
+use schema::record::{App, AppSettings, Device as DeviceRow};
 use server_core::apply::{Ids, apply};
 use server_core::clock::Now;
 use server_core::command::{Command, Push as PushRequest, Storage};
@@ -180,6 +180,7 @@ impl World {
             disabled: false,
             sign_required: false,
             previous: None,
+            settings: AppSettings::default(),
         };
         let mut devices = Devices::default();
         devices.put(CID, Device::new(&row, Some(MessageId(0))));

@@ -10,9 +10,16 @@
 /// table. It is half of what one frame can carry to a device.
 pub const PUSH_LEN_MAX: usize = 64 * 1024;
 
-/// Longest record without a list or a body, bytes: an `App` has six texts an operator typed or we made, a `Device` one,
-/// an alias is at most 40 characters. Sixteen times a typical `App`.
+/// Longest record without a list or a body, bytes: a `Device` has one text, an alias is at most 40 characters. Sixteen
+/// times the longest of them.
 pub const SMALL_RECORD_LEN_MAX: usize = 8 * 1024;
+
+/// Longest `App`, bytes: four lists of [`APP_ADDRESSES_MAX`] networks of at most 43 characters with 8 bytes of table each,
+/// 14 KiB; nine texts that an operator typed or we made, the longest a URL of 1024 characters; twice that.
+pub const APP_LEN_MAX: usize = 32 * 1024;
+
+/// Most addresses and networks in one list of an app, so that a call can look through them. Full: the list is refused.
+pub const APP_ADDRESSES_MAX: usize = 64;
 
 /// Longest `Message` record, bytes: a first piece of at most 2 KiB (the store's piece size, so that a torn page cuts
 /// where the store itself cuts) and 60 bytes of table; twice that, so that fields can be added.
@@ -46,8 +53,15 @@ pub const DEPTH_MAX: usize = 2;
 pub const TABLES_MAX: usize = 2;
 
 /// What the verifier may count beyond a buffer's own length. It sums what it visits and visits some bytes of a vtable
-/// twice: 2 a table and 2 a field, with at most 27 fields and 2 tables 58 bytes. More means that fields share bytes,
+/// twice: 2 a table and 2 a field, with at most 31 fields and 2 tables 66 bytes. More means that fields share bytes,
 /// which no writer of ours does and which would turn a short buffer into many long copies.
 pub const APPARENT_OVERHEAD_MAX: usize = 256;
 
-const _: () = assert!(APPARENT_OVERHEAD_MAX >= 2 * (27 + TABLES_MAX));
+/// What the verifier may count for a buffer of `len` bytes. In a list of texts it counts the 4 bytes that lead to each of
+/// them twice; a text has at least 12 bytes of its own with these, so that is at most a third of the buffer.
+pub(crate) const fn apparent_len_max(len: usize) -> usize {
+    len.saturating_add(len / 3)
+        .saturating_add(APPARENT_OVERHEAD_MAX)
+}
+
+const _: () = assert!(APPARENT_OVERHEAD_MAX >= 2 * (31 + TABLES_MAX));

@@ -13,7 +13,6 @@ use crate::{Problem, SchemaError};
 const PUSH_MESSAGE: Shape = Shape {
     what: "PushMessage",
     len_max: PUSH_LEN_MAX,
-    texts: false,
 };
 
 /// One push, as the SDK gets it.

@@ -6,6 +6,7 @@
 mod alias;
 mod answer;
 mod app;
+mod app_settings;
 mod client;
 mod device;
 mod group;
@@ -16,6 +17,7 @@ mod task;
 pub use alias::{AliasOfClient, Binding};
 pub use answer::FirstAnswer;
 pub use app::{App, PreviousSecrets};
+pub use app_settings::{AddressTexts, AppSettings, Callback, Quotas, Rate, Registration};
 pub use client::{ClientTags, Presence, Profile};
 pub use device::{Cursor, Device};
 pub use group::{Group, Sums, Walk};

@@ -5,7 +5,7 @@
 
 use flatbuffers::{FlatBufferBuilder, Follow, Verifiable, VerifierOptions, WIPOffset};
 
-use crate::limits::{APPARENT_OVERHEAD_MAX, DEPTH_MAX, TABLES_MAX};
+use crate::limits::{DEPTH_MAX, TABLES_MAX, apparent_len_max};
 use crate::{Problem, SchemaError};
 
 /// Room a builder starts with, bytes: most pushes and records are built without growing.
@@ -16,8 +16,6 @@ const BUILDER_LEN_START: usize = 512;
 pub(crate) struct Shape {
     pub(crate) what: &'static str,
     pub(crate) len_max: usize,
-    /// Whether the table holds a list of texts, whose offsets the verifier counts twice.
-    pub(crate) texts: bool,
 }
 
 impl Shape {
@@ -32,15 +30,10 @@ impl Shape {
                 len_max: self.len_max,
             }));
         }
-        // An offset takes 4 bytes, and the text behind it at least 8.
-        let offsets_len = if self.texts { bytes.len() / 3 } else { 0 };
         let options = VerifierOptions {
             max_depth: DEPTH_MAX,
             max_tables: TABLES_MAX,
-            max_apparent_size: bytes
-                .len()
-                .saturating_add(offsets_len)
-                .saturating_add(APPARENT_OVERHEAD_MAX),
+            max_apparent_size: apparent_len_max(bytes.len()),
             ignore_missing_null_terminator: false,
         };
         flatbuffers::root_with_opts::<T>(&options, bytes)

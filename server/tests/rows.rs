@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{ClientId, MessageId};
-use schema::record::{App, Device, FirstAnswer};
+use schema::record::{App, AppSettings, Device, FirstAnswer};
 use server::store::Store;
 use server::store::committer::Committer;
 use server::telemetry::Telemetry;
@@ -47,6 +47,7 @@ fn accept(request_id: &str, targets: Vec<(ClientId, Reach)>, storage: Storage, b
         request_id: request_id.into(),
         task_id: format!("task of {request_id}").into(),
         storage,
+        vendor: None,
         body,
     };
     Op::Accept {
@@ -196,6 +197,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         disabled: false,
         sign_required: true,
         previous: None,
+        settings: AppSettings::default(),
     };
     prop_oneof![
         10 => any_accept(),

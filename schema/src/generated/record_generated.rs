@@ -470,6 +470,25 @@ impl<'a> App<'a> {
   pub const VT_PREVIOUS_APP_SECRET: ::flatbuffers::VOffsetT = 22;
   pub const VT_PREVIOUS_MASTER_SECRET: ::flatbuffers::VOffsetT = 24;
   pub const VT_PREVIOUS_UNTIL_MS: ::flatbuffers::VOffsetT = 26;
+  pub const VT_REGISTRATION: ::flatbuffers::VOffsetT = 28;
+  pub const VT_DEVICES_MAY_BIND: ::flatbuffers::VOffsetT = 30;
+  pub const VT_CALLBACK_URL: ::flatbuffers::VOffsetT = 32;
+  pub const VT_CALLBACK_MODE: ::flatbuffers::VOffsetT = 34;
+  pub const VT_CALLBACK_SECRET: ::flatbuffers::VOffsetT = 36;
+  pub const VT_HTTP_ALLOW: ::flatbuffers::VOffsetT = 38;
+  pub const VT_HTTP_DENY: ::flatbuffers::VOffsetT = 40;
+  pub const VT_DEVICE_ALLOW: ::flatbuffers::VOffsetT = 42;
+  pub const VT_DEVICE_DENY: ::flatbuffers::VOffsetT = 44;
+  pub const VT_AUTH_PER_MINUTE: ::flatbuffers::VOffsetT = 46;
+  pub const VT_AUTH_PER_DAY: ::flatbuffers::VOffsetT = 48;
+  pub const VT_SINGLE_PER_MINUTE: ::flatbuffers::VOffsetT = 50;
+  pub const VT_SINGLE_PER_DAY: ::flatbuffers::VOffsetT = 52;
+  pub const VT_LIST_PER_MINUTE: ::flatbuffers::VOffsetT = 54;
+  pub const VT_LIST_PER_DAY: ::flatbuffers::VOffsetT = 56;
+  pub const VT_APP_PER_MINUTE: ::flatbuffers::VOffsetT = 58;
+  pub const VT_APP_PER_DAY: ::flatbuffers::VOffsetT = 60;
+  pub const VT_TAGS_PER_MINUTE: ::flatbuffers::VOffsetT = 62;
+  pub const VT_TAGS_PER_DAY: ::flatbuffers::VOffsetT = 64;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -483,6 +502,23 @@ impl<'a> App<'a> {
     let mut builder = AppBuilder::new(_fbb);
     builder.add_previous_until_ms(args.previous_until_ms);
     builder.add_created_ms(args.created_ms);
+    builder.add_tags_per_day(args.tags_per_day);
+    builder.add_tags_per_minute(args.tags_per_minute);
+    builder.add_app_per_day(args.app_per_day);
+    builder.add_app_per_minute(args.app_per_minute);
+    builder.add_list_per_day(args.list_per_day);
+    builder.add_list_per_minute(args.list_per_minute);
+    builder.add_single_per_day(args.single_per_day);
+    builder.add_single_per_minute(args.single_per_minute);
+    builder.add_auth_per_day(args.auth_per_day);
+    builder.add_auth_per_minute(args.auth_per_minute);
+    if let Some(x) = args.device_deny { builder.add_device_deny(x); }
+    if let Some(x) = args.device_allow { builder.add_device_allow(x); }
+    if let Some(x) = args.http_deny { builder.add_http_deny(x); }
+    if let Some(x) = args.http_allow { builder.add_http_allow(x); }
+    if let Some(x) = args.callback_secret { builder.add_callback_secret(x); }
+    if let Some(x) = args.callback_mode { builder.add_callback_mode(x); }
+    if let Some(x) = args.callback_url { builder.add_callback_url(x); }
     if let Some(x) = args.previous_master_secret { builder.add_previous_master_secret(x); }
     if let Some(x) = args.previous_app_secret { builder.add_previous_app_secret(x); }
     if let Some(x) = args.name { builder.add_name(x); }
@@ -491,6 +527,8 @@ impl<'a> App<'a> {
     if let Some(x) = args.app_key { builder.add_app_key(x); }
     if let Some(x) = args.app_id { builder.add_app_id(x); }
     builder.add_number(args.number);
+    if let Some(x) = args.devices_may_bind { builder.add_devices_may_bind(x); }
+    builder.add_registration(args.registration);
     builder.add_sign_required(args.sign_required);
     builder.add_disabled(args.disabled);
     builder.finish()
@@ -581,6 +619,139 @@ impl<'a> App<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u64>(App::VT_PREVIOUS_UNTIL_MS, Some(0)).unwrap()}
   }
+  #[inline]
+  pub fn registration(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(App::VT_REGISTRATION, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn devices_may_bind(&self) -> Option<bool> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(App::VT_DEVICES_MAY_BIND, None)}
+  }
+  #[inline]
+  pub fn callback_url(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(App::VT_CALLBACK_URL, None)}
+  }
+  #[inline]
+  pub fn callback_mode(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(App::VT_CALLBACK_MODE, None)}
+  }
+  #[inline]
+  pub fn callback_secret(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(App::VT_CALLBACK_SECRET, None)}
+  }
+  #[inline]
+  pub fn http_allow(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(App::VT_HTTP_ALLOW, None)}
+  }
+  #[inline]
+  pub fn http_deny(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(App::VT_HTTP_DENY, None)}
+  }
+  #[inline]
+  pub fn device_allow(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(App::VT_DEVICE_ALLOW, None)}
+  }
+  #[inline]
+  pub fn device_deny(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(App::VT_DEVICE_DENY, None)}
+  }
+  #[inline]
+  pub fn auth_per_minute(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_AUTH_PER_MINUTE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn auth_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_AUTH_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn single_per_minute(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_SINGLE_PER_MINUTE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn single_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_SINGLE_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn list_per_minute(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_LIST_PER_MINUTE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn list_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_LIST_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn app_per_minute(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_APP_PER_MINUTE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn app_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_APP_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn tags_per_minute(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_TAGS_PER_MINUTE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn tags_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_TAGS_PER_DAY, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for App<'_> {
@@ -601,6 +772,25 @@ impl ::flatbuffers::Verifiable for App<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("previous_app_secret", Self::VT_PREVIOUS_APP_SECRET, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("previous_master_secret", Self::VT_PREVIOUS_MASTER_SECRET, false)?
      .visit_field::<u64>("previous_until_ms", Self::VT_PREVIOUS_UNTIL_MS, false)?
+     .visit_field::<u8>("registration", Self::VT_REGISTRATION, false)?
+     .visit_field::<bool>("devices_may_bind", Self::VT_DEVICES_MAY_BIND, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("callback_url", Self::VT_CALLBACK_URL, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("callback_mode", Self::VT_CALLBACK_MODE, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("callback_secret", Self::VT_CALLBACK_SECRET, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("http_allow", Self::VT_HTTP_ALLOW, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("http_deny", Self::VT_HTTP_DENY, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("device_allow", Self::VT_DEVICE_ALLOW, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("device_deny", Self::VT_DEVICE_DENY, false)?
+     .visit_field::<u32>("auth_per_minute", Self::VT_AUTH_PER_MINUTE, false)?
+     .visit_field::<u32>("auth_per_day", Self::VT_AUTH_PER_DAY, false)?
+     .visit_field::<u32>("single_per_minute", Self::VT_SINGLE_PER_MINUTE, false)?
+     .visit_field::<u32>("single_per_day", Self::VT_SINGLE_PER_DAY, false)?
+     .visit_field::<u32>("list_per_minute", Self::VT_LIST_PER_MINUTE, false)?
+     .visit_field::<u32>("list_per_day", Self::VT_LIST_PER_DAY, false)?
+     .visit_field::<u32>("app_per_minute", Self::VT_APP_PER_MINUTE, false)?
+     .visit_field::<u32>("app_per_day", Self::VT_APP_PER_DAY, false)?
+     .visit_field::<u32>("tags_per_minute", Self::VT_TAGS_PER_MINUTE, false)?
+     .visit_field::<u32>("tags_per_day", Self::VT_TAGS_PER_DAY, false)?
      .finish();
     Ok(())
   }
@@ -618,6 +808,25 @@ pub struct AppArgs<'a> {
     pub previous_app_secret: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub previous_master_secret: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub previous_until_ms: u64,
+    pub registration: u8,
+    pub devices_may_bind: Option<bool>,
+    pub callback_url: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub callback_mode: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub callback_secret: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub http_allow: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub http_deny: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub device_allow: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub device_deny: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub auth_per_minute: u32,
+    pub auth_per_day: u32,
+    pub single_per_minute: u32,
+    pub single_per_day: u32,
+    pub list_per_minute: u32,
+    pub list_per_day: u32,
+    pub app_per_minute: u32,
+    pub app_per_day: u32,
+    pub tags_per_minute: u32,
+    pub tags_per_day: u32,
 }
 impl<'a> Default for AppArgs<'a> {
   #[inline]
@@ -635,6 +844,25 @@ impl<'a> Default for AppArgs<'a> {
       previous_app_secret: None,
       previous_master_secret: None,
       previous_until_ms: 0,
+      registration: 0,
+      devices_may_bind: None,
+      callback_url: None,
+      callback_mode: None,
+      callback_secret: None,
+      http_allow: None,
+      http_deny: None,
+      device_allow: None,
+      device_deny: None,
+      auth_per_minute: 0,
+      auth_per_day: 0,
+      single_per_minute: 0,
+      single_per_day: 0,
+      list_per_minute: 0,
+      list_per_day: 0,
+      app_per_minute: 0,
+      app_per_day: 0,
+      tags_per_minute: 0,
+      tags_per_day: 0,
     }
   }
 }
@@ -693,6 +921,82 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> AppBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u64>(App::VT_PREVIOUS_UNTIL_MS, previous_until_ms, 0);
   }
   #[inline]
+  pub fn add_registration(&mut self, registration: u8) {
+    self.fbb_.push_slot::<u8>(App::VT_REGISTRATION, registration, 0);
+  }
+  #[inline]
+  pub fn add_devices_may_bind(&mut self, devices_may_bind: bool) {
+    self.fbb_.push_slot_always::<bool>(App::VT_DEVICES_MAY_BIND, devices_may_bind);
+  }
+  #[inline]
+  pub fn add_callback_url(&mut self, callback_url: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_CALLBACK_URL, callback_url);
+  }
+  #[inline]
+  pub fn add_callback_mode(&mut self, callback_mode: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_CALLBACK_MODE, callback_mode);
+  }
+  #[inline]
+  pub fn add_callback_secret(&mut self, callback_secret: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_CALLBACK_SECRET, callback_secret);
+  }
+  #[inline]
+  pub fn add_http_allow(&mut self, http_allow: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_HTTP_ALLOW, http_allow);
+  }
+  #[inline]
+  pub fn add_http_deny(&mut self, http_deny: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_HTTP_DENY, http_deny);
+  }
+  #[inline]
+  pub fn add_device_allow(&mut self, device_allow: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_DEVICE_ALLOW, device_allow);
+  }
+  #[inline]
+  pub fn add_device_deny(&mut self, device_deny: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(App::VT_DEVICE_DENY, device_deny);
+  }
+  #[inline]
+  pub fn add_auth_per_minute(&mut self, auth_per_minute: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_AUTH_PER_MINUTE, auth_per_minute, 0);
+  }
+  #[inline]
+  pub fn add_auth_per_day(&mut self, auth_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_AUTH_PER_DAY, auth_per_day, 0);
+  }
+  #[inline]
+  pub fn add_single_per_minute(&mut self, single_per_minute: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_SINGLE_PER_MINUTE, single_per_minute, 0);
+  }
+  #[inline]
+  pub fn add_single_per_day(&mut self, single_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_SINGLE_PER_DAY, single_per_day, 0);
+  }
+  #[inline]
+  pub fn add_list_per_minute(&mut self, list_per_minute: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_LIST_PER_MINUTE, list_per_minute, 0);
+  }
+  #[inline]
+  pub fn add_list_per_day(&mut self, list_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_LIST_PER_DAY, list_per_day, 0);
+  }
+  #[inline]
+  pub fn add_app_per_minute(&mut self, app_per_minute: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_APP_PER_MINUTE, app_per_minute, 0);
+  }
+  #[inline]
+  pub fn add_app_per_day(&mut self, app_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_APP_PER_DAY, app_per_day, 0);
+  }
+  #[inline]
+  pub fn add_tags_per_minute(&mut self, tags_per_minute: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_TAGS_PER_MINUTE, tags_per_minute, 0);
+  }
+  #[inline]
+  pub fn add_tags_per_day(&mut self, tags_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_TAGS_PER_DAY, tags_per_day, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> AppBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     AppBuilder {
@@ -727,6 +1031,25 @@ impl ::core::fmt::Debug for App<'_> {
       ds.field("previous_app_secret", &self.previous_app_secret());
       ds.field("previous_master_secret", &self.previous_master_secret());
       ds.field("previous_until_ms", &self.previous_until_ms());
+      ds.field("registration", &self.registration());
+      ds.field("devices_may_bind", &self.devices_may_bind());
+      ds.field("callback_url", &self.callback_url());
+      ds.field("callback_mode", &self.callback_mode());
+      ds.field("callback_secret", &self.callback_secret());
+      ds.field("http_allow", &self.http_allow());
+      ds.field("http_deny", &self.http_deny());
+      ds.field("device_allow", &self.device_allow());
+      ds.field("device_deny", &self.device_deny());
+      ds.field("auth_per_minute", &self.auth_per_minute());
+      ds.field("auth_per_day", &self.auth_per_day());
+      ds.field("single_per_minute", &self.single_per_minute());
+      ds.field("single_per_day", &self.single_per_day());
+      ds.field("list_per_minute", &self.list_per_minute());
+      ds.field("list_per_day", &self.list_per_day());
+      ds.field("app_per_minute", &self.app_per_minute());
+      ds.field("app_per_day", &self.app_per_day());
+      ds.field("tags_per_minute", &self.tags_per_minute());
+      ds.field("tags_per_day", &self.tags_per_day());
       ds.finish()
   }
 }

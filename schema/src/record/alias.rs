@@ -11,13 +11,11 @@ use crate::root::Shape;
 const ALIAS_OF_CLIENT: Shape = Shape {
     what: "AliasOfClient",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 const BINDING: Shape = Shape {
     what: "Binding",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// The alias of a client, under the client's key.

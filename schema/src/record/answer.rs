@@ -10,7 +10,6 @@ use crate::root::Shape;
 const FIRST_ANSWER: Shape = Shape {
     what: "FirstAnswer",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// What the first of several equal requests was told.

@@ -6,13 +6,14 @@ use std::fmt;
 
 use crate::SchemaError;
 use crate::generated::record as fb;
-use crate::limits::SMALL_RECORD_LEN_MAX;
+use crate::limits::APP_LEN_MAX;
 use crate::root::Shape;
+
+use super::AppSettings;
 
 const APP: Shape = Shape {
     what: "App",
-    len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
+    len_max: APP_LEN_MAX,
 };
 
 /// An app, as created by the operator.
@@ -38,6 +39,8 @@ pub struct App {
     pub sign_required: bool,
     /// The secrets of before the last rotation.
     pub previous: Option<PreviousSecrets>,
+    /// What the operator set about it.
+    pub settings: AppSettings,
 }
 
 /// Secrets that were rotated away and are honoured for a while.
@@ -70,7 +73,9 @@ impl App {
                 previous_master_secret: previous
                     .map(|old| builder.create_string(&old.master_secret)),
                 previous_until_ms: previous.map_or(0, |old| old.until_ms),
+                ..fb::AppArgs::default()
             };
+            let args = self.settings.write(builder, args);
             fb::App::create(builder, &args)
         })
     }
@@ -78,7 +83,7 @@ impl App {
     /// Reads a stored value.
     ///
     /// # Errors
-    /// Longer than [`SMALL_RECORD_LEN_MAX`], or not a verified `App`.
+    /// Longer than [`APP_LEN_MAX`], or not a verified `App`.
     pub fn decode(bytes: &[u8]) -> Result<App, SchemaError> {
         let app = APP.open::<fb::App>(bytes)?;
         Ok(App {
@@ -99,6 +104,7 @@ impl App {
                     master_secret: master_secret.to_owned(),
                     until_ms: app.previous_until_ms(),
                 }),
+            settings: AppSettings::read(&app),
         })
     }
 }
@@ -124,6 +130,7 @@ impl fmt::Debug for App {
             .field("disabled", &self.disabled)
             .field("sign_required", &self.sign_required)
             .field("previous", &self.previous)
+            .field("settings", &self.settings)
             .finish()
     }
 }

@@ -12,19 +12,16 @@ use crate::root::Shape;
 const TAGS: Shape = Shape {
     what: "ClientTags",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: true,
 };
 
 const PROFILE: Shape = Shape {
     what: "Profile",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 const PRESENCE: Shape = Shape {
     what: "Presence",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// The tags of a client.

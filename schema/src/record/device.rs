@@ -13,13 +13,11 @@ use crate::root::Shape;
 const DEVICE: Shape = Shape {
     what: "Device",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 const CURSOR: Shape = Shape {
     what: "Cursor",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// A device, as it registered.

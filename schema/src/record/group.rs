@@ -11,19 +11,16 @@ use crate::root::Shape;
 const GROUP: Shape = Shape {
     what: "Group",
     len_max: GROUP_LEN_MAX,
-    texts: true,
 };
 
 const SUMS: Shape = Shape {
     what: "Sums",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 const WALK: Shape = Shape {
     what: "Walk",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// One push to many.

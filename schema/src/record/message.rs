@@ -13,7 +13,6 @@ use crate::root::Shape;
 const MESSAGE: Shape = Shape {
     what: "Message",
     len_max: MESSAGE_LEN_MAX,
-    texts: false,
 };
 
 /// A stored message with a body of its own.

@@ -11,13 +11,11 @@ use crate::root::Shape;
 const TALLY: Shape = Shape {
     what: "Tally",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 const NUMBER: Shape = Shape {
     what: "Number",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// How many messages of a task or an app came to which stage.

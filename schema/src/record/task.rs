@@ -11,13 +11,11 @@ use crate::root::Shape;
 const TASK: Shape = Shape {
     what: "Task",
     len_max: TASK_LEN_MAX,
-    texts: false,
 };
 
 const OUTCOME: Shape = Shape {
     what: "Outcome",
     len_max: SMALL_RECORD_LEN_MAX,
-    texts: false,
 };
 
 /// One accepted push.

@@ -3,9 +3,14 @@
 //! Owner: the tests of this crate. Always: bounds are tried from both sides.
 
 use schema::Problem;
-use schema::limits::{MESSAGE_LEN_MAX, PUSH_LEN_MAX, TASK_TARGETS_MAX};
+use schema::limits::{
+    APP_ADDRESSES_MAX, APP_LEN_MAX, CONDITION_VALUES_MAX, GROUP_LEN_MAX, MESSAGE_LEN_MAX,
+    PUSH_LEN_MAX, TASK_TARGETS_MAX,
+};
 use schema::push::{Content, Notification, PushMessage};
-use schema::record::{Message, Number, Tally, Task, TaskTarget};
+use schema::record::{
+    AddressTexts, App, AppSettings, Callback, Group, Message, Number, Tally, Task, TaskTarget,
+};
 
 use crate::samples;
 
@@ -36,6 +41,45 @@ fn longest_notification() -> Notification {
         redisplay_freq: Some(3),
         redisplay_duration: Some(24),
         big_text: None,
+    }
+}
+
+#[test]
+fn given_the_longest_legal_app_when_encoded_should_be_within_the_bound() {
+    let longest = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128";
+    let texts = AddressTexts {
+        allow: vec![longest.to_owned(); APP_ADDRESSES_MAX],
+        deny: vec![longest.to_owned(); APP_ADDRESSES_MAX],
+    };
+    let app = App {
+        name: "𠀀".repeat(64),
+        settings: AppSettings {
+            callback: Callback {
+                url: Some("u".repeat(1024)),
+                mode: Some("m".repeat(16)),
+                secret: Some("𠀀".repeat(128)),
+            },
+            http: texts.clone(),
+            device: texts,
+            ..samples::app_with_settings().settings
+        },
+        ..samples::app()
+    };
+    let bytes = app.encode();
+    assert!(bytes.len() <= APP_LEN_MAX, "{} bytes", bytes.len());
+    assert_eq!(App::decode(&bytes), Ok(app));
+}
+
+#[test]
+fn given_the_most_condition_values_of_any_length_when_encoded_should_decode_equal() {
+    for len in 0..=32 {
+        let group = Group {
+            condition_values: vec!["v".repeat(len); CONDITION_VALUES_MAX],
+            ..samples::group()
+        };
+        let bytes = group.encode();
+        assert!(bytes.len() <= GROUP_LEN_MAX, "{} bytes", bytes.len());
+        assert_eq!(Group::decode(&bytes), Ok(group), "values of {len} bytes");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owner: the tests of this crate. Always: tables are written here by slot, as another version would write them.
 
 use flatbuffers::FlatBufferBuilder;
-use schema::record::{Cursor, Tally};
+use schema::record::{App, Cursor, Registration, Tally};
 
 /// A table of numbers, by field id.
 fn table_of(fields: &[(u16, u64)]) -> Vec<u8> {
@@ -36,4 +36,19 @@ fn given_a_record_of_an_older_version_when_decoded_should_have_zero_for_what_it_
         ..Tally::default()
     };
     assert_eq!(Tally::decode(&bytes), Ok(tally));
+}
+
+#[test]
+fn given_a_way_to_register_of_a_newer_version_when_decoded_should_let_nobody_in() {
+    let mut builder = FlatBufferBuilder::new();
+    let text = builder.create_string("x");
+    let table = builder.start_table();
+    for id in 1..6 {
+        builder.push_slot_always(4 + 2 * id, text);
+    }
+    builder.push_slot_always(4 + 2 * 12, 3_u8);
+    let root = builder.end_table(table);
+    builder.finish_minimal(root);
+    let app = App::decode(builder.finished_data()).expect("an app");
+    assert_eq!(app.settings.registration, Registration::Closed);
 }

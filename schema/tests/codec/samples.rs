@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use schema::SchemaError;
 use schema::push::{Content, DisplayWindow, Notification, PushMessage};
 use schema::record::{
-    AliasOfClient, App, Binding, ClientTags, Cursor, Device, FirstAnswer, Group, Message, Number,
-    Outcome, Presence, PreviousSecrets, Profile, Sums, Tally, Task, TaskTarget, Walk,
+    AddressTexts, AliasOfClient, App, AppSettings, Binding, Callback, ClientTags, Cursor, Device,
+    FirstAnswer, Group, Message, Number, Outcome, Presence, PreviousSecrets, Profile, Quotas, Rate,
+    Registration, Sums, Tally, Task, TaskTarget, Walk,
 };
 
 /// What `encode` and `decode` look like on every struct.
@@ -62,6 +63,7 @@ macro_rules! for_every_sample {
         $check("push_notification", $crate::samples::notification() $(, $more)?);
         $check("push_revoke", $crate::samples::revoke() $(, $more)?);
         $check("app", $crate::samples::app() $(, $more)?);
+        $check("app_with_settings", $crate::samples::app_with_settings() $(, $more)?);
         $check("device", $crate::samples::device() $(, $more)?);
         $check("cursor", $crate::samples::cursor() $(, $more)?);
         $check("alias_of_client", $crate::samples::alias_of_client() $(, $more)?);
@@ -159,6 +161,41 @@ pub(crate) fn app() -> App {
             master_secret: "mastersecret-before-00001".into(),
             until_ms: 1_795_500_086_400,
         }),
+        settings: AppSettings::default(),
+    }
+}
+
+pub(crate) fn app_with_settings() -> App {
+    let rate = |per_minute, per_day| Rate {
+        per_minute,
+        per_day,
+    };
+    App {
+        settings: AppSettings {
+            registration: Registration::Signed,
+            devices_may_bind: Some(false),
+            callback: Callback {
+                url: Some("https://example.org/receipts".into()),
+                mode: Some("getui".into()),
+                secret: Some("callback-hidden-000000001".into()),
+            },
+            http: AddressTexts {
+                allow: vec!["10.0.0.0/8".into(), "2001:db8::/32".into()],
+                deny: vec!["10.1.2.3".into()],
+            },
+            device: AddressTexts {
+                allow: vec!["0.0.0.0/0".into()],
+                deny: vec!["192.0.2.0/24".into(), "::1".into()],
+            },
+            quotas: Quotas {
+                auth: rate(1, 2),
+                single: rate(3, 4),
+                list: rate(5, 6),
+                app: rate(7, 8),
+                tags: rate(9, 10),
+            },
+        },
+        ..app()
     }
 }
 
@@ -393,6 +430,34 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn rates()(per_minute in any::<u32>(), per_day in any::<u32>()) -> Rate {
+        Rate { per_minute, per_day }
+    }
+}
+
+prop_compose! {
+    fn app_settings()(
+        registration in 0..3usize,
+        devices_may_bind in of(any::<bool>()),
+        callback in (of(text()), of(text()), of(text())),
+        lists in proptest::array::uniform4(vec(text(), 0..4)),
+        rates in proptest::array::uniform5(rates()),
+    ) -> AppSettings {
+        let (url, mode, secret) = callback;
+        let [http_allow, http_deny, device_allow, device_deny] = lists;
+        let [auth, single, list, app, tags] = rates;
+        AppSettings {
+            registration: [Registration::Open, Registration::Signed, Registration::Closed][registration],
+            devices_may_bind,
+            callback: Callback { url, mode, secret },
+            http: AddressTexts { allow: http_allow, deny: http_deny },
+            device: AddressTexts { allow: device_allow, deny: device_deny },
+            quotas: Quotas { auth, single, list, app, tags },
+        }
+    }
+}
+
+prop_compose! {
     pub(crate) fn apps()(
         number in any::<u32>(),
         texts in (text(), text(), text(), text(), text()),
@@ -400,6 +465,7 @@ prop_compose! {
         disabled in any::<bool>(),
         sign_required in any::<bool>(),
         previous in of((text(), text(), any::<u64>())),
+        settings in app_settings(),
     ) -> App {
         let previous = previous.map(|(app_secret, master_secret, until_ms)| PreviousSecrets {
             app_secret, master_secret, until_ms,
@@ -407,7 +473,7 @@ prop_compose! {
         let (app_id, app_key, app_secret, master_secret, name) = texts;
         App {
             number, app_id, app_key, app_secret, master_secret, name, created_ms, disabled,
-            sign_required, previous,
+            sign_required, previous, settings,
         }
     }
 }

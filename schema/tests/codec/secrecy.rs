@@ -6,7 +6,7 @@ use crate::samples;
 
 #[test]
 fn given_an_app_when_printed_should_hide_its_keys_and_show_its_id() {
-    let print = format!("{:?}", samples::app());
+    let print = format!("{:?}", samples::app_with_settings());
     assert!(print.contains("appid-public"), "{print}");
     assert!(!print.contains("hidden"), "{print}");
 }
