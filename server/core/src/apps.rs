@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use protocol::Hello;
-use schema::record::App;
+use protocol::{Hello, Identity};
+use schema::record::{App, Registration};
 use sha2::{Digest, Sha256};
 
 use crate::ids::AppNo;
@@ -17,6 +17,8 @@ pub enum AppRefusal {
     Disabled,
     /// The app demands a sign, and there is none or a wrong one.
     SignRequired,
+    /// The app takes no new devices.
+    RegistrationClosed,
 }
 
 /// Apps by their public id.
@@ -48,6 +50,19 @@ impl Apps {
         self.0.values().any(|app| app.number == number.0)
     }
 
+    /// Whether devices of an app bind aliases and tags themselves, where the server lets them if
+    /// `by_default`.
+    pub fn devices_may_bind(&self, number: AppNo, by_default: bool) -> bool {
+        let app = self.0.values().find(|app| app.number == number.0);
+        app.and_then(|app| app.settings.devices_may_bind)
+            .unwrap_or(by_default)
+    }
+
+    /// The app of this AppID with all that is set about it.
+    pub fn get(&self, app_id: &str) -> Option<&App> {
+        self.0.get(app_id)
+    }
+
     /// The app of this AppID, if it exists and is not disabled.
     pub fn open(&self, app_id: &str) -> Result<AppNo, AppRefusal> {
         let app = self.0.get(app_id).ok_or(AppRefusal::Unknown)?;
@@ -61,7 +76,15 @@ impl Apps {
     pub fn admit(&self, hello: &Hello, wall_ms: u64) -> Result<AppNo, AppRefusal> {
         let number = self.open(&hello.app_id)?;
         let app = self.0.get(&hello.app_id).ok_or(AppRefusal::Unknown)?;
-        if app.sign_required && !is_signed(hello, app, wall_ms) {
+        let registration = match hello.identity {
+            Identity::Register(_) => app.settings.registration,
+            Identity::Login(_) => Registration::Open,
+        };
+        if registration == Registration::Closed {
+            return Err(AppRefusal::RegistrationClosed);
+        }
+        let sign_required = app.sign_required || registration == Registration::Signed;
+        if sign_required && !is_signed(hello, app, wall_ms) {
             return Err(AppRefusal::SignRequired);
         }
         Ok(number)
@@ -95,8 +118,8 @@ fn is_signed(hello: &Hello, app: &App, wall_ms: u64) -> bool {
 /// What an app that demands a sign expects in a hello (docs/protocol.md, Hello).
 fn sign(hello: &Hello, app_secret: &str) -> [u8; 32] {
     let identity = match &hello.identity {
-        protocol::Identity::Register(install) => *install.as_bytes(),
-        protocol::Identity::Login(cid) => *cid.as_bytes(),
+        Identity::Register(install) => *install.as_bytes(),
+        Identity::Login(cid) => *cid.as_bytes(),
     };
     Sha256::new()
         .chain_update(hello.app_id.as_bytes())

@@ -115,7 +115,8 @@ impl Shard {
         if matches!(command.operation, Operation::Unknown(_)) {
             return self.send_result(session, serial, op, ResultCode::Unsupported, effects);
         }
-        if !self.settings.devices_may_bind {
+        let by_default = self.settings.devices_may_bind;
+        if !self.apps.devices_may_bind(app, by_default) {
             return self.send_result(session, serial, op, ResultCode::NotPermitted, effects);
         }
         let op_to_commit = match command.operation {

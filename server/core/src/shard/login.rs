@@ -1,7 +1,7 @@
 //! From an open connection to a welcome: who it is, who owns it, whether it may.
 
 use protocol::{ClientId, Close, CloseReason, Frame, Hello, Identity as Who, MessageId, Welcome};
-use schema::record::Device as DeviceRow;
+use schema::record::{App, Device as DeviceRow};
 use sha2::{Digest, Sha256};
 
 use super::Shard;
@@ -17,6 +17,11 @@ use crate::placement::Slot;
 use crate::session::{Live, Session};
 
 impl Shard {
+    /// The app of an AppID, for whoever decides on what the core does not know of: addresses.
+    pub fn app(&self, app_id: &str) -> Option<&App> {
+        self.apps.get(app_id)
+    }
+
     pub(super) fn on_opened(&mut self, now: Now, session: SessionId, effects: &mut Vec<Effect>) {
         self.counters.connections_opened += 1;
         let deadline_ms = now.mono_ms + self.settings.hello_timeout_ms;
@@ -64,6 +69,9 @@ impl Shard {
             AppRefusal::Unknown => (CloseReason::UnknownApp, "no app has this AppID"),
             AppRefusal::Disabled => (CloseReason::AppDisabled, "the app is disabled"),
             AppRefusal::SignRequired => (CloseReason::SignRequired, "sign missing or wrong"),
+            AppRefusal::RegistrationClosed => {
+                (CloseReason::AppDisabled, "the app takes no new devices")
+            }
         };
         self.refuse(session, reason, text, effects);
     }

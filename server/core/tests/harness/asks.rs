@@ -5,7 +5,7 @@ use protocol::{
     Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
     Identity, InstallId, MessageId, Operation, Platform, Welcome,
 };
-use schema::record::{App, PreviousSecrets};
+use schema::record::{App, AppSettings, PreviousSecrets, Registration};
 use server_core::command::{Command, Push, Storage};
 use server_core::event::ShardEvent;
 use server_core::ids::AppNo;
@@ -163,7 +163,7 @@ impl World {
                 }
             }
             "app" => Command::CreateApp(app(line.word(1))),
-            "disable" | "enable" | "rotate" | "delete" => self.app_command(line),
+            "disable" | "enable" | "rotate" | "set" | "delete" => self.app_command(line),
             "task" => Command::TaskHistory {
                 app: app_no,
                 task_id: line.word(1).into(),
@@ -217,6 +217,10 @@ impl World {
                 }),
                 ..app
             }),
+            "set" => Command::ChangeApp(App {
+                settings: settings(line),
+                ..app
+            }),
             verb => Command::ChangeApp(App {
                 disabled: verb == "disable",
                 ..app
@@ -265,6 +269,19 @@ impl World {
         let ticket = self.ticket(label);
         let command = Command::PushMany { app, targets, push };
         self.feed(usize::from(home.0), ShardEvent::Command(ticket, command));
+    }
+}
+
+/// The settings that a line names, all others as they are without one.
+fn settings(line: &Line) -> AppSettings {
+    AppSettings {
+        registration: match line.named_or("registration", "open") {
+            "open" => Registration::Open,
+            "signed" => Registration::Signed,
+            _ => Registration::Closed,
+        },
+        devices_may_bind: line.named("devices_may_bind").map(|word| word == "yes"),
+        ..AppSettings::default()
     }
 }
 

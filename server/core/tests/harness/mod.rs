@@ -14,6 +14,7 @@
 //! | `gone s1` | the connection is gone |
 //! | `push A,B ttl=60s body=x*9 req=r1 as=r1 task=t1 n=3` | a third party pushes |
 //! | `probe A,B` `status A` `cids alice` `alias A` `bind A=alice` `unbind A=alice` `app NAME` | it asks |
+//! | `set NAME registration=closed devices_may_bind=no` | an operator sets these, and nothing else |
 //! | `disable NAME` `enable NAME` `rotate NAME 60s` `delete NAME` `task t1` `device A` `live A` | an operator asks |
 //! | `group t1 [list] or=a and=b not=c platform=ios active=3 in=5m ttl=1h speed=10 name=n req=r` | a push to many |
 //! | `list t1 A,B` `stop t1` `unschedule t1` `groups t1,t2` `named n` `day` `online` `detail A t1` | what is done with them |

@@ -38,7 +38,7 @@ impl World {
             "pong" => self.frame(line.word(1), Frame::Pong),
             "hello" | "ack" | "bye" | "welcome" | "cmd" => self.device_says(line),
             "push" | "probe" | "status" | "cids" | "alias" | "bind" | "unbind" | "app"
-            | "disable" | "enable" | "rotate" | "delete" | "task" | "device" | "live" => {
+            | "disable" | "enable" | "rotate" | "set" | "delete" | "task" | "device" | "live" => {
                 self.ask(line)
             }
             verb if groups::VERBS.contains(&verb) || groups::MORE_VERBS.contains(&verb) => {

@@ -176,3 +176,88 @@ fn given_a_change_behind_a_deletion_when_committed_should_not_bring_the_app_back
         ",
     );
 }
+
+#[test]
+fn given_an_app_that_registers_signed_devices_only_when_they_come_should_want_no_sign_at_login() {
+    check(
+        "
+        set demo registration=signed
+        commit            -> app demo
+                          -> answered q done
+        open s1
+        hello s1 register install=1             -> close s1 SignRequired never
+        open s2
+        hello s2 register install=1 sign=wrong  -> close s2 SignRequired never
+        open s3
+        hello s3 register install=1 sign=right
+        commit            -> welcome s3 A registered hb=240
+        open s4
+        hello s4 login A  -> close s3 Replaced
+                          -> welcome s4 A known hb=240
+        ",
+    );
+}
+
+#[test]
+fn given_an_app_closed_to_new_devices_when_they_come_should_refuse_them_and_serve_the_others() {
+    check(
+        "
+        open s1
+        hello s1 register install=1
+        commit            -> welcome s1 A registered hb=240
+        set demo registration=closed
+        commit            -> app demo
+                          -> answered q done
+        ping s1           -> pong s1
+        open s2
+        hello s2 register install=2 sign=right -> close s2 AppDisabled never
+        open s3
+        hello s3 register install=1            -> close s3 AppDisabled never
+        open s4
+        hello s4 register install=2 app=other
+        commit            -> welcome s4 B registered hb=240
+        tick 1s
+        commit
+        crash
+        open s5
+        hello s5 register install=3            -> close s5 AppDisabled never
+        open s6
+        hello s6 login A  -> welcome s6 A known hb=240
+        read
+        set demo registration=open
+        commit            -> app demo
+                          -> answered q done
+        open s7
+        hello s7 register install=3
+        commit            -> welcome s7 C registered hb=240
+        ",
+    );
+}
+
+#[test]
+fn given_apps_that_say_whether_devices_bind_when_these_try_should_go_before_the_server() {
+    for (server, set, bound) in [
+        ("yes", "", true),
+        ("yes", "devices_may_bind=no", false),
+        ("no", "", false),
+        ("no", "devices_may_bind=yes", true),
+    ] {
+        let end = if bound {
+            "cmd s1 1 bind alice\n commit -> result s1 1 op=1 Ok"
+        } else {
+            "cmd s1 1 bind alice -> result s1 1 op=1 NotPermitted"
+        };
+        check(&format!(
+            "
+            world devices_may_bind={server}
+            open s1
+            hello s1 register install=1
+            commit            -> welcome s1 A registered hb=240
+            set demo {set}
+            commit            -> app demo
+                              -> answered q done
+            {end}
+            "
+        ));
+    }
+}
