@@ -223,6 +223,7 @@ impl Fleet {
         )?;
         let tls = net::server_config(identity.chain, identity.key)?;
 
+        let door = Arc::new(config.door.clone());
         let mut wiring = Wiring::new(shards, &mut committer, store);
         let mut handles = Vec::new();
         for ((number, listener), devices) in (0..shards).zip(listeners).zip(devices.drain(..)) {
@@ -239,6 +240,7 @@ impl Fleet {
                 devices,
                 groups: groups.clone(),
                 tls: Arc::clone(&tls),
+                door: Arc::clone(&door),
                 telemetry: Arc::clone(&telemetry),
             };
             let cpu = cpus[usize::from(number) % cpus.len()];

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::addresses::{AddressList, Network};
 use crate::http::HttpSettings;
+use crate::net::Door;
 use crate::telemetry::LogFormat;
 use crate::vendor::VendorKind;
 use server_core::shard::Settings as ShardSettings;
@@ -94,6 +96,12 @@ struct File {
     admin: Option<String>,
     shards: Option<u16>,
     public_host: Option<String>,
+    http_allow: Vec<Network>,
+    http_deny: Vec<Network>,
+    device_allow: Vec<Network>,
+    device_deny: Vec<Network>,
+    trusted_proxies: Vec<Network>,
+    device_proxy_protocol: Option<bool>,
     tls: Option<TlsFile>,
     heartbeat: Heartbeat,
     drain: Drain,
@@ -180,6 +188,8 @@ pub struct Config {
     pub tls: Option<TlsPaths>,
     /// What shards are told.
     pub shard: ShardSettings,
+    /// Who may connect to the device port.
+    pub door: Door,
     /// What the ingress is told, but for the admin token.
     pub ingress: HttpSettings,
     /// How long a drain may take.
@@ -298,8 +308,20 @@ impl Config {
                 ca: tls.ca,
             }),
             shard: shard_settings(&file.heartbeat, &file.devices)?,
+            door: Door {
+                proxies: device_proxies(file.device_proxy_protocol, &file.trusted_proxies)?,
+                list: AddressList {
+                    allow: file.device_allow,
+                    deny: file.device_deny,
+                },
+            },
             ingress: HttpSettings {
                 vendor_channel: file.vendor_channel.unwrap_or_default().channel(),
+                list: AddressList {
+                    allow: file.http_allow,
+                    deny: file.http_deny,
+                },
+                trusted_proxies: file.trusted_proxies,
                 ..ingress_settings(&file.ingress)?
             },
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
@@ -432,6 +454,18 @@ fn shard_settings(
     Ok(settings)
 }
 
+/// The balancers that begin device connections with a PROXY header.
+fn device_proxies(wanted: Option<bool>, trusted: &[Network]) -> Result<Vec<Network>, ConfigError> {
+    match (wanted.unwrap_or(false), trusted) {
+        (false, _) => Ok(Vec::new()),
+        (true, []) => {
+            let reason = "want trusted_proxies beside it: nobody else is believed";
+            Err(value("device_proxy_protocol", true, reason))
+        }
+        (true, trusted) => Ok(trusted.to_vec()),
+    }
+}
+
 fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
     let default = HttpSettings::default();
     let timeout = |key: &str, given: Option<u64>, default: Duration| match given {
@@ -466,99 +500,4 @@ fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(
-        flags: ServeArgs,
-        environment: &[(&str, &str)],
-        file: &str,
-    ) -> Result<Config, ConfigError> {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let path = dir.path().join("ringpost.toml");
-        std::fs::write(&path, file).expect("written");
-        let environment = environment
-            .iter()
-            .map(|(k, v)| ((*k).into(), (*v).into()))
-            .collect();
-        Config::load(
-            &ServeArgs {
-                config: Some(path),
-                ..flags
-            },
-            &environment,
-        )
-    }
-
-    #[test]
-    fn given_all_sources_when_loaded_should_prefer_flag_then_environment_then_file_then_default() {
-        let flags = ServeArgs {
-            device: Some("127.0.0.1:1".into()),
-            ..ServeArgs::default()
-        };
-        let environment = [
-            ("RINGPOST_DEVICE", "127.0.0.1:2"),
-            ("RINGPOST_HTTP", "http://127.0.0.1:3/"),
-        ];
-        let file = "device = '127.0.0.1:4'\nhttp = '127.0.0.1:5'\nshards = 3\n";
-        let config = load(flags, &environment, file).expect("good");
-        assert_eq!(config.device.port(), 1);
-        assert_eq!(config.http.port(), 3);
-        assert_eq!(config.shards, Some(3));
-        assert_eq!(config.data, PathBuf::from("./ringpost-data"));
-    }
-
-    #[test]
-    fn given_an_unknown_key_when_loaded_should_name_it() {
-        for (file, key) in [
-            ("devise = 'x'", "devise"),
-            ("[heartbeat]\nmin = 3", "min"),
-            ("shards = 'two'", "shards"),
-            ("vendor_channel = 'apns'", "vendor_channel"),
-        ] {
-            let error = load(ServeArgs::default(), &[], file)
-                .expect_err(file)
-                .to_string();
-            assert!(error.contains(key), "{error}");
-        }
-    }
-
-    #[test]
-    fn given_a_vendor_channel_when_loaded_should_be_none_unless_it_is_named() {
-        for (file, is_some) in [
-            ("", false),
-            ("vendor_channel = 'none'", false),
-            ("vendor_channel = 'log'", true),
-        ] {
-            let config = load(ServeArgs::default(), &[], file).expect("good");
-            assert_eq!(config.ingress.vendor_channel.is_some(), is_some, "{file}");
-        }
-    }
-
-    #[test]
-    fn given_a_bad_value_when_loaded_should_name_where_it_came_from() {
-        let flags = ServeArgs::default;
-        let bad_flag = ServeArgs {
-            http: Some("8080".into()),
-            ..flags()
-        };
-        let heartbeat = "[heartbeat]\nmin_s = 60\nmax_s = 30";
-        let failures = [
-            ("--http", load(bad_flag, &[], "")),
-            (
-                "RINGPOST_SHARDS",
-                load(flags(), &[("RINGPOST_SHARDS", "0")], ""),
-            ),
-            ("device", load(flags(), &[], "device = 'nowhere'")),
-            ("heartbeat.max_s", load(flags(), &[], heartbeat)),
-            (
-                "RINGPOST_PUBLIC_HOST",
-                load(flags(), &[("RINGPOST_PUBLIC_HOST", "a:1")], ""),
-            ),
-        ];
-        for (key, loaded) in failures {
-            let error = loaded.expect_err(key).to_string();
-            assert!(error.contains(key), "{error}");
-        }
-    }
-}
+mod tests;

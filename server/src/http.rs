@@ -15,11 +15,15 @@ mod alias_name;
 mod app_push;
 #[cfg(test)]
 mod app_pushes;
+mod app_settings;
+#[cfg(test)]
+mod at_the_door;
 mod audience;
 mod auth;
 #[cfg(test)]
 mod batches;
 mod body;
+mod caller;
 mod chunks;
 mod condition;
 mod deadline;
@@ -32,6 +36,7 @@ mod fault;
 #[cfg(test)]
 mod fixture;
 mod guard;
+mod gzip;
 mod head;
 mod ingress;
 mod inquiry;
@@ -49,6 +54,7 @@ mod path;
 mod push;
 mod push_message;
 mod push_request;
+mod quota;
 mod reach;
 mod refusal;
 mod route;

@@ -3,6 +3,7 @@
 //! `net`, `http` and `store` do not know each other: they meet in the loop of each shard, by
 //! `ShardEvent` and `Effect` of `server-core`.
 
+pub mod addresses;
 pub mod ask;
 pub mod boot;
 pub mod bootstrap;

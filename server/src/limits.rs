@@ -52,6 +52,9 @@ pub const HTTP_LINGER_WAIT: std::time::Duration = std::time::Duration::from_secs
 /// short enough that nobody notices.
 pub const HTTP_ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// Bytes from which on an answer is packed for a client that takes gzip: below it the head weighs more than what is won.
+pub const HTTP_PACKED_LEN_MIN: usize = 1024;
+
 /// Tokens of one app that are valid at one time. PHP authenticates once per web request, and a
 /// day's allowance of Getui is 100,000. When full: the oldest token of that app goes.
 pub const TOKENS_PER_APP_MAX: usize = 100_000;
@@ -61,6 +64,12 @@ pub const TOKEN_LIFE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Characters of an app's name, for people. When over: 20001.
 pub const APP_NAME_LEN_MAX: usize = 64;
+
+/// Characters of the URL of an app's callbacks, as of any URL of the API. When over: 20001.
+pub const CALLBACK_URL_LEN_MAX: usize = 1024;
+
+/// Characters of the secret of an app's callbacks: 64 bytes in hex, and as much again. When over: 20001.
+pub const CALLBACK_SECRET_LEN_MAX: usize = 128;
 
 /// Elements of `data_list` and of a list of CIDs in a path, as Getui documents. When over: 20001.
 pub const API_LIST_LEN_MAX: usize = 1000;
@@ -232,6 +241,10 @@ pub const QUESTION_RING: usize = 8192;
 
 /// Answers of one shard to the ingress that wait; more wait in the shard.
 pub const ANSWER_RING: usize = 8192;
+
+/// Bytes of a PROXY header, its 16 first included: what fits into one segment of the smallest network, as its authors
+/// say. When over: the connection is cut.
+pub const PROXY_HEADER_LEN_MAX: usize = 536;
 
 const _: () = assert!(GREETINGS_MAX >= DEVICE_BACKLOG as usize);
 const _: () = assert!(

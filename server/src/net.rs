@@ -3,11 +3,15 @@
 
 pub mod certificate;
 mod connection;
+mod door;
 mod listener;
 mod place;
+mod proxy_header;
 mod tls;
 
 pub use connection::{Connection, Gone, Input, Parcel};
+pub use door::Door;
 pub use listener::{DeviceListener, bind};
 pub use place::Place;
+pub use proxy_header::ProxyHeaderError;
 pub use tls::server_config;

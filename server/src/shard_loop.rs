@@ -32,7 +32,7 @@ use server_core::wheel::TICK_MS;
 use crate::ask::{Question, ToIngress};
 use crate::limits::{READ_LEN, SEND_BLOCKED_MAX};
 use crate::mesh::{Bell, Inbox, Sender};
-use crate::net::{Connection, DeviceListener, Parcel};
+use crate::net::{Connection, DeviceListener, Door, Parcel};
 use crate::telemetry::Telemetry;
 use offences::Offences;
 
@@ -129,6 +129,7 @@ pub struct ShardLoop {
     next_reader: Cell<usize>,
     started: Instant,
     tls: Arc<ServerConfig>,
+    door: Arc<Door>,
     scratch: RefCell<Vec<u8>>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
@@ -163,6 +164,8 @@ pub struct Parts {
     pub outlets: Outlets,
     /// TLS of the device port.
     pub tls: Arc<ServerConfig>,
+    /// Who may connect to it.
+    pub door: Arc<Door>,
     /// Where it counts.
     pub telemetry: Arc<Telemetry>,
     /// When its clock began; the core was made at this moment.
@@ -188,6 +191,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         next_reader: Cell::new(0),
         started: parts.started,
         tls: parts.tls,
+        door: parts.door,
         scratch: RefCell::new(vec![0; READ_LEN]),
         telemetry: parts.telemetry,
         queue,

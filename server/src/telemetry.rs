@@ -43,6 +43,8 @@ pub struct Telemetry {
     commit_ops: Counter,
     syncs: Counter,
     commit_seconds: Histogram,
+    connections_denied: Counter,
+    proxy_headers_refused: Counter,
 }
 
 fn latency() -> Histogram {
@@ -81,6 +83,17 @@ impl Telemetry {
         let commit_seconds = latency();
         let help = "Time to apply, write and sync one batch";
         registry.register_with_unit("store_commit", help, Unit::Seconds, commit_seconds.clone());
+        let (connections_denied, proxy_headers_refused) = (Counter::default(), Counter::default());
+        registry.register(
+            "connections_denied",
+            "Device connections closed because of their address",
+            connections_denied.clone(),
+        );
+        registry.register(
+            "proxy_headers_refused",
+            "Device connections closed for want of a good PROXY header",
+            proxy_headers_refused.clone(),
+        );
         Arc::new(Telemetry {
             registry,
             shards,
@@ -90,6 +103,8 @@ impl Telemetry {
             commit_ops,
             syncs,
             commit_seconds,
+            connections_denied,
+            proxy_headers_refused,
         })
     }
 
@@ -131,6 +146,16 @@ impl Telemetry {
             self.syncs.inc();
         }
         self.commit_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// A device connection was closed because of its address.
+    pub fn connection_denied(&self) {
+        self.connections_denied.inc();
+    }
+
+    /// A balancer began a device connection with no good PROXY header.
+    pub fn proxy_header_refused(&self) {
+        self.proxy_headers_refused.inc();
     }
 
     /// A shard's counts as they stand.

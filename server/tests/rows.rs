@@ -47,7 +47,6 @@ fn accept(request_id: &str, targets: Vec<(ClientId, Reach)>, storage: Storage, b
         request_id: request_id.into(),
         task_id: format!("task of {request_id}").into(),
         storage,
-        vendor: None,
         body,
     };
     Op::Accept {

@@ -13,7 +13,7 @@ use server_core::recovery::GroupsAtStart;
 use server_core::shard::{Identity, Settings, Shard};
 
 use super::{BootError, now_ms};
-use crate::net::DeviceListener;
+use crate::net::{DeviceListener, Door};
 use crate::shard_loop::{self, Inboxes, Outlets, Parts};
 use crate::telemetry::Telemetry;
 
@@ -25,6 +25,7 @@ pub(super) struct Seat {
     pub(super) devices: Devices,
     pub(super) groups: GroupsAtStart,
     pub(super) tls: Arc<rustls::ServerConfig>,
+    pub(super) door: Arc<Door>,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -57,13 +58,15 @@ impl Seat {
                 };
                 let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now)
                     .with_groups(self.groups);
-                let (me, tls, telemetry) = (ShardNo(number), self.tls, self.telemetry);
+                let (me, tls, door) = (ShardNo(number), self.tls, self.door);
+                let telemetry = self.telemetry;
                 shard_loop::run(
                     Parts {
                         me,
                         shard,
                         outlets,
                         tls,
+                        door,
                         telemetry,
                         started,
                     },

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// The members of an object, one a line; nested ones as JSON.
 pub(super) fn members(object: &Value) {
     for (name, value) in object.as_object().into_iter().flatten() {
-        println!("{name:<16} {}", plain(value));
+        println!("{name:<20} {}", plain(value));
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use server_core::command::{Answer, Command};
 use server_core::ids::{AppNo, ShardNo};
 
+use super::app_settings::{self, SettingsView};
 use super::envelope::Reply;
 use super::fault::Fault;
 use super::member::{self, object};
@@ -37,6 +38,14 @@ struct AppView<'a> {
     name: &'a str,
     created_ms: u64,
     disabled: bool,
+}
+
+#[derive(Serialize)]
+struct AppWithSettings<'a> {
+    #[serde(flatten)]
+    app: AppView<'a>,
+    #[serde(flatten)]
+    settings: SettingsView<'a>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +109,10 @@ pub(super) fn list(asker: &Asker) -> Reply {
 
 /// `GET /admin/v1/apps/{appid}`.
 pub(super) fn show(app: &App) -> Reply {
-    Reply::data(&AppView::from(app))
+    Reply::data(&AppWithSettings {
+        app: AppView::from(app),
+        settings: SettingsView::from(app),
+    })
 }
 
 /// `POST /admin/v1/apps`.
@@ -115,6 +127,20 @@ pub(super) async fn create(asker: &Asker, bytes: &[u8], now_ms: u64) -> Result<R
     match asker.ask(ShardNo(0), Command::CreateApp(app)).await {
         Answer::AppCreated(app) => Ok(Reply::created(&AppWithSecrets::from(&app))),
         other => Err(Fault::of_answer(&other)),
+    }
+}
+
+/// `PATCH /admin/v1/apps/{appid}`: sets what the body names.
+///
+/// # Errors
+/// A body that is no object; a shard that is busy. A bad member is answered, not returned, for its name is the caller's.
+pub(super) async fn set(asker: &Asker, app: &App, bytes: &[u8]) -> Result<Reply, Fault> {
+    match app_settings::changed(app, &app_settings::members(bytes)?) {
+        Ok(changed) => {
+            change(asker, changed.clone()).await?;
+            Ok(show(&changed))
+        }
+        Err(error) => Ok(Reply::invalid(&error.to_string())),
     }
 }
 

@@ -18,6 +18,14 @@ use crate::limits::{HTTP_BODIES_HELD_LEN_MAX, HTTP_BODY_LEN_MAX};
 #[derive(Debug, Clone, Default)]
 pub(super) struct BodyBudget(Rc<Cell<usize>>);
 
+impl BodyBudget {
+    /// Bytes held now.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.0.get()
+    }
+}
+
 /// A whole body.
 #[derive(Debug)]
 pub(super) struct HeldBody {
@@ -26,12 +34,29 @@ pub(super) struct HeldBody {
 }
 
 impl HeldBody {
+    /// Nothing yet.
+    pub(super) fn new(budget: &BodyBudget) -> Self {
+        HeldBody {
+            bytes: Vec::new(),
+            budget: budget.clone(),
+        }
+    }
+
+    /// Another one, without bytes, beside this one.
+    pub(super) fn empty(&self) -> Self {
+        HeldBody::new(&self.budget)
+    }
+
     /// The bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    fn extend(&mut self, more: &[u8]) -> Result<(), Fault> {
+    /// Takes more bytes.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`]: all bodies together hold too much.
+    pub(super) fn extend(&mut self, more: &[u8]) -> Result<(), Fault> {
         let held = self.budget.0.get() + more.len();
         if held > HTTP_BODIES_HELD_LEN_MAX {
             return Err(Fault::Busy);
@@ -82,12 +107,9 @@ impl BodyReader {
         len_max: usize,
         budget: &BodyBudget,
     ) -> Result<HeldBody, Fault> {
-        let mut held = HeldBody {
-            bytes: Vec::new(),
-            budget: budget.clone(),
-        };
+        let mut held = HeldBody::new(budget);
         loop {
-            self.check(self.total_len_min(), len_max)?;
+            check_len(self.total_len_min(), len_max)?;
             match self.next().await? {
                 Some(bytes) => held.extend(&bytes)?,
                 None => return Ok(held),
@@ -102,7 +124,7 @@ impl BodyReader {
     pub(super) async fn discard(&mut self) -> Result<(), Fault> {
         loop {
             // Before each wait: a body that is already too long must not be waited for.
-            self.check(self.total_len_min(), HTTP_BODY_LEN_MAX)?;
+            check_len(self.total_len_min(), HTTP_BODY_LEN_MAX)?;
             if self.next().await?.is_none() {
                 return Ok(());
             }
@@ -131,18 +153,22 @@ impl BodyReader {
         let announced = usize::try_from(self.incoming.size_hint().lower()).unwrap_or(usize::MAX);
         self.read_len.saturating_add(announced)
     }
+}
 
-    fn check(&self, got: usize, limit: usize) -> Result<(), Fault> {
-        if got > limit {
-            return Err(ParameterError::Size {
-                field: "body",
-                limit,
-                got,
-            }
-            .into());
+/// Whether a body may be so long.
+///
+/// # Errors
+/// It may not.
+pub(super) fn check_len(got: usize, limit: usize) -> Result<(), Fault> {
+    if got > limit {
+        return Err(ParameterError::Size {
+            field: "body",
+            limit,
+            got,
         }
-        Ok(())
+        .into());
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -152,19 +178,13 @@ mod tests {
     #[test]
     fn given_bodies_held_to_the_limit_when_one_more_byte_comes_should_be_busy_until_one_goes() {
         let budget = BodyBudget::default();
-        let mut first = HeldBody {
-            bytes: Vec::new(),
-            budget: budget.clone(),
-        };
-        let mut second = HeldBody {
-            bytes: Vec::new(),
-            budget: budget.clone(),
-        };
+        let mut first = HeldBody::new(&budget);
+        let mut second = HeldBody::new(&budget);
         assert_eq!(first.extend(&vec![0; HTTP_BODIES_HELD_LEN_MAX]), Ok(()));
         assert_eq!(second.extend(b"x"), Err(Fault::Busy));
         drop(first);
         assert_eq!(second.extend(b"x"), Ok(()));
         drop(second);
-        assert_eq!(budget.0.get(), 0);
+        assert_eq!(budget.held(), 0);
     }
 }

@@ -163,14 +163,14 @@ fn given_a_body_over_its_limit_when_announced_or_sent_should_be_400() {
 }
 
 #[test]
-fn given_a_compressed_body_when_sent_should_be_refused_and_the_connection_kept() {
+fn given_a_body_of_an_unknown_coding_when_sent_should_be_refused_and_the_connection_kept() {
     let settings = HttpSettings {
         admin_token: "t".to_owned(),
         ..patient()
     };
     with_site(settings, never, async |site: Site| {
         let mut client = site.connect().await;
-        let headers = "Authorization: Bearer t\r\nContent-Encoding: gzip\r\n";
+        let headers = "Authorization: Bearer t\r\nContent-Encoding: br\r\n";
         let answer = client.call("POST", "/admin/v1/apps", headers, "zzzz").await;
         assert_eq!(
             answer.json,

@@ -5,11 +5,14 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY,
+};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::gzip;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
@@ -21,6 +24,7 @@ pub(super) struct Reply {
     code: i32,
     content_type: HeaderValue,
     body: Bytes,
+    packed: bool,
 }
 
 #[derive(Serialize)]
@@ -53,6 +57,15 @@ impl Reply {
         Self::json(StatusCode::CREATED, write(0, "success", Some(data)))
     }
 
+    /// A parameter is wrong whose name only the caller knows.
+    pub(super) fn invalid(msg: &str) -> Self {
+        let code = Fault::PARAMETER_CODE;
+        Reply {
+            code,
+            ..Self::json(StatusCode::BAD_REQUEST, write::<()>(code, msg, None))
+        }
+    }
+
     /// The metrics page.
     pub(super) fn prometheus(text: String) -> Self {
         Reply {
@@ -60,6 +73,7 @@ impl Reply {
             code: 0,
             content_type: PROMETHEUS,
             body: text.into(),
+            packed: false,
         }
     }
 
@@ -77,6 +91,7 @@ impl Reply {
             code: 0,
             content_type: JSON,
             body,
+            packed: false,
         }
     }
 
@@ -90,12 +105,24 @@ impl Reply {
         self.code
     }
 
+    /// Packs the body for a client that takes it so, if it gains by it.
+    pub(super) fn pack(&mut self) {
+        if let Some(packed) = gzip::pack(&self.body) {
+            self.body = packed;
+            self.packed = true;
+        }
+    }
+
     /// The answer as hyper sends it; `close` tells the client that the connection ends with it,
     /// `allow` which verbs the path takes.
     pub(super) fn into_response(self, close: bool, allow: Option<String>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        if self.packed {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            headers.insert(VARY, ACCEPT_ENCODING.into());
+        }
         headers.insert(CONTENT_TYPE, self.content_type);
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

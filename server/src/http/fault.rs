@@ -9,6 +9,7 @@ use hyper::StatusCode;
 use server_core::command::Answer;
 
 use super::parameter::ParameterError;
+use super::quota::Overrun;
 use super::refusal::Refusal;
 
 /// Why a request was not done.
@@ -46,6 +47,10 @@ pub(super) enum Fault {
     Token,
     /// The app is disabled.
     AppDisabled,
+    /// The address of the caller may not call.
+    Denied,
+    /// The app has called often enough.
+    OverQuota(Overrun),
     /// No admin token, or not the right one.
     AdminToken,
     /// A queue was full, the store is behind or refuses: nothing was promised, and the call may be
@@ -54,6 +59,9 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// The `code` of every wrong parameter.
+    pub(super) const PARAMETER_CODE: i32 = 20001;
+
     /// Why a shard did not do what it was asked.
     pub(super) fn of_answer(answer: &Answer) -> Self {
         match answer {
@@ -80,8 +88,11 @@ impl Fault {
             | Fault::TaskCannotStop
             | Fault::TaskBegun
             | Fault::ScheduleTime => StatusCode::BAD_REQUEST,
-            Fault::Token | Fault::AppDisabled | Fault::AdminToken => StatusCode::UNAUTHORIZED,
-            Fault::Busy => StatusCode::FORBIDDEN,
+            Fault::Token | Fault::AppDisabled | Fault::AdminToken | Fault::Denied => {
+                StatusCode::UNAUTHORIZED
+            }
+            Fault::OverQuota(overrun) if overrun.is_permission() => StatusCode::UNAUTHORIZED,
+            Fault::Busy | Fault::OverQuota(_) => StatusCode::FORBIDDEN,
             Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => StatusCode::NOT_FOUND,
             Fault::WrongVerb => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -95,12 +106,13 @@ impl Fault {
             Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => 404,
             Fault::WrongVerb => 405,
             Fault::Token | Fault::AdminToken => 10001,
-            Fault::AppDisabled => 10002,
+            Fault::AppDisabled | Fault::Denied => 10002,
+            Fault::OverQuota(overrun) => overrun.code(),
             Fault::Parameter(_)
             | Fault::Refused(_)
             | Fault::BodyBroken
             | Fault::TaskGone
-            | Fault::TaskCannotStop => 20001,
+            | Fault::TaskCannotStop => Self::PARAMETER_CODE,
             Fault::TaskBegun => 22001,
             Fault::ScheduleTime => 22002,
             Fault::Busy => 30019,
@@ -126,6 +138,8 @@ impl Fault {
             Fault::WrongVerb => "method not supported".into(),
             Fault::Token => "token is invalid".into(),
             Fault::AppDisabled => "app is disabled".into(),
+            Fault::Denied => "ip is not allowed".into(),
+            Fault::OverQuota(overrun) => overrun.to_string().into(),
             Fault::AdminToken => "admin token is invalid".into(),
             Fault::Busy => "system busy, retry later".into(),
         }
@@ -186,6 +200,7 @@ mod tests {
             (Fault::WrongVerb, 405, 405, "method not supported"),
             (Fault::Token, 401, 10001, "token is invalid"),
             (Fault::AppDisabled, 401, 10002, "app is disabled"),
+            (Fault::Denied, 401, 10002, "ip is not allowed"),
             (Fault::AdminToken, 401, 10001, "admin token is invalid"),
             (Fault::Busy, 403, 30019, "system busy, retry later"),
         ];

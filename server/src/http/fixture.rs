@@ -95,6 +95,12 @@ impl Site {
                     bell.until(|| !inbox.is_empty() || inbox.is_closed()).await;
                     while let Some(question) = inbox.take() {
                         let decided = decide(shard, &question.command);
+                        if let (Command::ChangeApp(app), Answer::Done) =
+                            (&question.command, &decided)
+                        {
+                            let told = answer.send(ToIngress::App(app.clone()));
+                            assert!(told.is_ok(), "room");
+                        }
                         asked.borrow_mut().push((shard, question.command));
                         answer
                             .send(ToIngress::Answer(question.ticket, decided))

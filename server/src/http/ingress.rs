@@ -7,10 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Semaphore;
+
 use super::body::BodyBudget;
+use super::quota::Quotas;
 use super::tokens::Tokens;
 use super::vendor_desk::VendorDesk;
 use super::wire::WireTimes;
+use crate::addresses::{AddressList, Network};
 use crate::ask::Asker;
 use crate::lifecycle::Lifecycle;
 use crate::limits::HTTP_BODY_LEN_MAX;
@@ -36,6 +40,10 @@ pub struct HttpSettings {
     pub body_len_max: usize,
     /// How devices without a connection are reached besides.
     pub vendor_channel: Option<Arc<dyn VendorChannel>>,
+    /// From where third parties and operators may call.
+    pub list: AddressList,
+    /// Proxies whose word on the address of a caller is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for HttpSettings {
@@ -49,6 +57,8 @@ impl Default for HttpSettings {
             write_timeout: Duration::from_secs(30),
             body_len_max: HTTP_BODY_LEN_MAX,
             vendor_channel: None,
+            list: AddressList::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -63,6 +73,8 @@ impl std::fmt::Debug for HttpSettings {
             .field("write_timeout", &self.write_timeout)
             .field("body_len_max", &self.body_len_max)
             .field("has_vendor_channel", &self.vendor_channel.is_some())
+            .field("list", &self.list)
+            .field("trusted_proxies", &self.trusted_proxies)
             .finish_non_exhaustive()
     }
 }
@@ -77,6 +89,9 @@ pub struct Ingress {
     pub(super) tokens: RefCell<Tokens>,
     pub(super) bodies: BodyBudget,
     pub(super) vendors: Rc<VendorDesk>,
+    pub(super) quotas: RefCell<Quotas>,
+    /// Whose turn it is to change an app.
+    pub(super) app_changes: Semaphore,
 }
 
 impl Ingress {
@@ -96,6 +111,8 @@ impl Ingress {
             settings,
             tokens: RefCell::new(Tokens::new()),
             bodies: BodyBudget::default(),
+            quotas: RefCell::default(),
+            app_changes: Semaphore::new(1),
         }
     }
 

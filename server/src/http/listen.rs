@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +57,8 @@ pub async fn serve(
             _ = stopped.wait_for(|stop| *stop) => break,
             Some(ended) = connections.join_next() => report(ended),
             (accepted, place) = accepted => match accepted {
-                Ok((stream, _)) => {
-                    let talk = converse(stream, surfaces, Rc::clone(&ingress), stop.clone());
+                Ok((stream, peer)) => {
+                    let talk = converse(stream, peer.ip(), surfaces, Rc::clone(&ingress), stop.clone());
                     connections.spawn_local(async move {
                         talk.await;
                         drop(place);
@@ -87,6 +87,7 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
 /// One connection from its first byte to its last.
 async fn converse(
     stream: TcpStream,
+    peer: IpAddr,
     surfaces: Surfaces,
     ingress: Rc<Ingress>,
     mut stop: watch::Receiver<bool>,
@@ -101,6 +102,7 @@ async fn converse(
         let answer = service::answer(
             Rc::clone(&answering),
             surfaces,
+            peer,
             Rc::clone(&refused),
             request,
         );

@@ -74,7 +74,15 @@ fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
         let shown = client.call("GET", "/admin/v1/apps/app", bearer, "").await;
         assert_eq!(
             shown.json["data"],
-            json!({"appid": "app", "appkey": "key", "name": "demo", "created_ms": 1, "disabled": false})
+            json!({
+                "appid": "app", "appkey": "key", "name": "demo", "created_ms": 1, "disabled": false,
+                "sign_required": false, "registration": "open", "devices_may_bind": null,
+                "callback_url": null, "callback_mode": null, "callback_secret_set": false,
+                "http_allow": [], "http_deny": [], "device_allow": [], "device_deny": [],
+                "auth_per_minute": 0, "auth_per_day": 0, "single_per_minute": 0, "single_per_day": 0,
+                "list_per_minute": 0, "list_per_day": 0, "app_per_minute": 0, "app_per_day": 0,
+                "tags_per_minute": 0, "tags_per_day": 0,
+            })
         );
         assert_eq!(
             client

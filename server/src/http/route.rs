@@ -66,6 +66,7 @@ pub(super) enum Endpoint {
     Apps,
     CreateApp,
     App,
+    ChangeApp,
     RotateApp,
     DisableApp,
     EnableApp,
@@ -89,6 +90,7 @@ impl Endpoint {
             Endpoint::Apps
                 | Endpoint::CreateApp
                 | Endpoint::App
+                | Endpoint::ChangeApp
                 | Endpoint::RotateApp
                 | Endpoint::DisableApp
                 | Endpoint::EnableApp
@@ -100,6 +102,23 @@ impl Endpoint {
                 | Endpoint::AdminTask
                 | Endpoint::AdminDevice
         )
+    }
+
+    /// Whether it reads an app and writes it back changed; two such calls take turns.
+    pub(super) fn changes_app(self) -> bool {
+        matches!(
+            self,
+            Endpoint::ChangeApp
+                | Endpoint::RotateApp
+                | Endpoint::DisableApp
+                | Endpoint::EnableApp
+                | Endpoint::DeleteApp
+        )
+    }
+
+    /// Whether it is for load balancers, which call from anywhere.
+    pub(super) fn is_health(self) -> bool {
+        matches!(self, Endpoint::Health | Endpoint::Ready)
     }
 
     /// Whether the body is read as JSON; elsewhere it is thrown away unread, because the PHP client
@@ -123,6 +142,7 @@ impl Endpoint {
                 | Endpoint::BindAliases
                 | Endpoint::UnbindAliases
                 | Endpoint::CreateApp
+                | Endpoint::ChangeApp
                 | Endpoint::RotateApp
         ) || self.is_admin_push()
     }
@@ -142,7 +162,7 @@ impl Endpoint {
 /// One row of the table: `verb path`, where `{}` stands for any one segment.
 #[derive(Debug)]
 pub(super) struct Row {
-    verb: &'static str,
+    pub(super) verb: &'static str,
     /// The name of the route in metrics.
     pub(super) path: &'static str,
     surface: Surfaces,
@@ -230,6 +250,7 @@ const TABLE: &[Row] = &[
     row("GET", "/admin/v1/apps", Surfaces::ADMIN, Endpoint::Apps),
     row("POST", "/admin/v1/apps", Surfaces::ADMIN, Endpoint::CreateApp),
     row("GET", "/admin/v1/apps/{}", Surfaces::ADMIN, Endpoint::App),
+    row("PATCH", "/admin/v1/apps/{}", Surfaces::ADMIN, Endpoint::ChangeApp),
     row("DELETE", "/admin/v1/apps/{}", Surfaces::ADMIN, Endpoint::DeleteApp),
     row("POST", "/admin/v1/apps/{}/rotate", Surfaces::ADMIN, Endpoint::RotateApp),
     row("POST", "/admin/v1/apps/{}/disable", Surfaces::ADMIN, Endpoint::DisableApp),
@@ -313,7 +334,7 @@ mod tests {
             assert_eq!(found, expected.path);
             assert_eq!(values.len(), expected.path.matches("{}").count());
             assert!(
-                matches!(look("PATCH", &path, Surfaces::ALL), Found::WrongVerb(_)),
+                matches!(look("TRACE", &path, Surfaces::ALL), Found::WrongVerb(_)),
                 "{path}"
             );
             assert!(matches!(

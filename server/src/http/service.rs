@@ -4,6 +4,7 @@
 //! then is a body kept. Every answer is counted under its route.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -22,9 +23,11 @@ use super::fault::Fault;
 use super::ingress::{Ingress, now_ms};
 use super::parameter::ParameterError;
 use super::push::{self, Naming, Pusher};
+use super::quota::Quota;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
-use super::{admin, alias, app_push, auth, inquiry, list_push, path, task, user};
+use super::{admin, alias, app_push, auth, caller, gzip, inquiry, list_push, path, task, user};
+use crate::addresses;
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
 
@@ -32,6 +35,7 @@ use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
 pub(super) async fn answer(
     ingress: Rc<Ingress>,
     surfaces: Surfaces,
+    peer: IpAddr,
     refused: Rc<Cell<Option<Refusal>>>,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -41,27 +45,41 @@ pub(super) async fn answer(
     let found = path::segments(parts.uri.path()).map_or(Found::Unknown, |segments| {
         route::find(&parts.method, &segments, surfaces)
     });
+    let address = caller::address(peer, &parts.headers, &ingress.settings.trusted_proxies);
+    let door = match ingress.settings.list.admits(address) {
+        true => Ok(()),
+        false => Err(Fault::Denied),
+    };
     let mut allow = None;
     let (route, answered) = match found {
-        Found::Unknown => ("unknown", Err(Fault::NoSuchPath)),
+        Found::Unknown => ("unknown", door.and(Err(Fault::NoSuchPath))),
         Found::WrongVerb(verbs) => {
             allow = Some(verbs);
-            ("wrong verb", Err(Fault::WrongVerb))
+            ("wrong verb", door.and(Err(Fault::WrongVerb)))
         }
         Found::Row(row, values) => {
             let call = Call {
                 ingress: &ingress,
                 parts: &parts,
                 values: &values,
+                address,
+                quota: Quota::of(row.verb, row.path),
             };
-            (row.path, call.answer(row.endpoint, &mut body).await)
+            let answered = match door {
+                Err(denied) if !row.endpoint.is_health() => Err(denied),
+                _ => call.answer(row.endpoint, &mut body).await,
+            };
+            (row.path, answered)
         }
     };
     let spent = spend(&mut body, &parts).await;
-    let reply = match (answered, spent) {
+    let mut reply = match (answered, spent) {
         (Ok(_), Err(fault @ Fault::Refused(_))) | (Err(fault), _) => Reply::from(fault),
         (Ok(reply), _) => reply,
     };
+    if gzip::is_taken(&parts.headers) {
+        reply.pack();
+    }
     let close = spent.is_err() || ingress.lifecycle.stage() == Stage::Draining;
     ingress
         .telemetry
@@ -89,6 +107,10 @@ struct Call<'a> {
     parts: &'a Parts,
     /// What stands in the `{}` of the route.
     values: &'a [String],
+    /// Whose request it is.
+    address: IpAddr,
+    /// What it counts as.
+    quota: Option<Quota>,
 }
 
 impl Call<'_> {
@@ -139,12 +161,17 @@ impl Call<'_> {
             Endpoint::CreateApp => return admin::create(asker, bytes, now_ms()).await,
             _ => {}
         }
+        let turn = match endpoint.changes_app() {
+            true => self.ingress.app_changes.acquire().await.ok(),
+            false => None,
+        };
         let app = asker.app(self.value(0)).ok_or(Fault::NoSuchApp)?;
         if endpoint.is_admin_push() && app.disabled {
             return Err(Fault::AppDisabled);
         }
-        match endpoint {
+        let answered = match endpoint {
             Endpoint::App => Ok(admin::show(&app)),
+            Endpoint::ChangeApp => admin::set(asker, &app, bytes).await,
             Endpoint::RotateApp => {
                 let tokens = &self.ingress.tokens;
                 admin::rotate(asker, &app, bytes, now_ms(), tokens).await
@@ -161,7 +188,9 @@ impl Call<'_> {
             Endpoint::AdminTask => inquiry::task(asker, &app, self.value(1), now_ms()).await,
             Endpoint::AdminDevice => inquiry::device(asker, &app, self.value(1), now_ms()).await,
             _ => Err(Fault::NotEnabled),
-        }
+        };
+        drop(turn);
+        answered
     }
 
     async fn auth(&self, body: &mut BodyReader) -> Result<Reply, Fault> {
@@ -174,23 +203,42 @@ impl Call<'_> {
         if app.disabled {
             return Err(Fault::AppDisabled);
         }
+        self.check_address(&app)?;
         let held = self.hold(body, HTTP_AUTH_BODY_LEN_MAX).await?;
-        let skew = self.ingress.settings.timestamp_skew;
-        auth::answer(
+        let (now_ms, skew) = (now_ms(), self.ingress.settings.timestamp_skew);
+        auth::check(&app, held.bytes(), now_ms, skew)?;
+        // Counted only now: whoever knows the AppID could else use up what its third party has.
+        self.take_quota(&app)?;
+        Ok(auth::grant(
             &app,
-            held.bytes(),
-            now_ms(),
-            skew,
+            now_ms,
             &mut self.ingress.tokens.borrow_mut(),
-        )
+        ))
+    }
+
+    /// Whether the lists of an app let the caller in.
+    fn check_address(&self, app: &App) -> Result<(), Fault> {
+        match addresses::admits(&app.settings.http, self.address) {
+            true => Ok(()),
+            false => Err(Fault::Denied),
+        }
+    }
+
+    fn take_quota(&self, app: &App) -> Result<(), Fault> {
+        let mut quotas = self.ingress.quotas.borrow_mut();
+        self.quota
+            .map_or(Ok(()), |quota| quotas.take(app, quota, now_ms()))
     }
 
     async fn rest(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
         self.check_started()?;
         if endpoint == Endpoint::CloseAuth {
-            return Ok(self.close_auth());
+            return self.close_auth();
         }
         let app = self.authorized()?;
+        if endpoint != Endpoint::NotEnabled {
+            self.take_quota(&app)?;
+        }
         let held = match endpoint.takes_body() {
             true => Some(self.hold(body, self.ingress.settings.body_len_max).await?),
             false => None,
@@ -243,14 +291,15 @@ impl Call<'_> {
     }
 
     /// Who knows a token may end it, whatever token is in the header; asking twice is no error.
-    fn close_auth(&self) -> Reply {
+    fn close_auth(&self) -> Result<Reply, Fault> {
         if let Some(app) = self.ingress.asker.app(self.value(0)) {
+            self.check_address(&app)?;
             self.ingress
                 .tokens
                 .borrow_mut()
                 .end(AppNo(app.number), self.value(1));
         }
-        Reply::done()
+        Ok(Reply::done())
     }
 
     /// The app of the path, if the token of the header is one of its.
@@ -259,6 +308,7 @@ impl Call<'_> {
         if app.disabled {
             return Err(Fault::AppDisabled);
         }
+        self.check_address(&app)?;
         let token = self.header("token").ok_or(Fault::Token)?;
         if !self
             .ingress
@@ -273,6 +323,10 @@ impl Call<'_> {
 
     async fn hold(&self, body: &mut BodyReader, len_max: usize) -> Result<HeldBody, Fault> {
         let encoding = self.header(CONTENT_ENCODING.as_str()).unwrap_or("identity");
+        if gzip::is_gzip(encoding) {
+            let packed = body.hold(len_max, &self.ingress.bodies).await?;
+            return gzip::unpack(&packed, len_max);
+        }
         if !encoding.eq_ignore_ascii_case("identity") {
             return Err(ParameterError::Invalid {
                 field: "content-encoding",

@@ -3,10 +3,12 @@
 //! Owner: the task of its shard that reads it; the shard loop writes to it between polls.
 //! Always: no buffer is held while it is idle but what rustls keeps; reading goes through one
 //! scratch buffer per shard; what does not fit into the socket waits in rustls, bounded by the
-//! session's window and, as far as it answers the peer, by reading no more from it.
+//! session's window and, as far as it answers the peer, by reading no more from it. Behind a balancer nothing reaches TLS
+//! before the PROXY header is whole and its address was let in.
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,13 +16,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use protocol::{Decoder, Frame, FrameError, Hello, Peer};
 use rustls::{ServerConfig, ServerConnection};
 
 use super::place::Place;
+use super::proxy_header::{self, ProxyHeaderError};
 use crate::limits::{LINGER_READS_PER_TURN, UNSENT_LEN_MAX};
 
 /// What reading came to.
@@ -28,6 +31,8 @@ use crate::limits::{LINGER_READS_PER_TURN, UNSENT_LEN_MAX};
 pub enum Input {
     /// New bytes were decrypted; frames may be complete.
     Bytes,
+    /// The PROXY header is whole: whose connection this is. Goes on with [`Connection::begin_tls`].
+    Introduced(IpAddr),
     /// The peer closed, the socket failed, or TLS did: the reason for the log.
     Gone(Gone),
     /// The connection was handed over or told to close.
@@ -43,6 +48,8 @@ pub enum Gone {
     Io(io::Error),
     /// The peer broke TLS; the alert was sent.
     Tls(rustls::Error),
+    /// A balancer sent no PROXY header, or a broken one.
+    Proxy(ProxyHeaderError),
 }
 
 /// A connection on its way to another shard: everything but the task.
@@ -53,6 +60,7 @@ pub struct Parcel {
     decoder: Decoder,
     pending: BytesMut,
     place: Place,
+    address: IpAddr,
     /// What the new owner decides on.
     pub hello: Box<Hello>,
 }
@@ -69,6 +77,8 @@ struct Wire {
     blocked_since: Option<Instant>,
     /// Writing failed: reading finds the reason and ends the connection.
     broken: bool,
+    /// What came of a PROXY header that is awaited, and behind it until it is let in.
+    header: Option<BytesMut>,
     place: Place,
 }
 
@@ -81,19 +91,26 @@ pub struct Connection {
     queued: Cell<bool>,
     /// It was accepted here and its hello has no answer yet.
     greeting: Cell<bool>,
+    /// Where it comes from; behind a balancer the balancer's until the header was read.
+    address: Cell<IpAddr>,
 }
 
 impl Connection {
-    /// A connection that was just accepted.
+    /// A connection that was just accepted, which begins with a PROXY header or without.
     pub fn accepted(
         stream: TcpStream,
+        address: IpAddr,
+        with_header: bool,
         config: Arc<ServerConfig>,
         place: Place,
     ) -> Result<Rc<Self>, rustls::Error> {
         let tls = Box::new(ServerConnection::new(config)?);
         let decoder = Decoder::new(Peer::Device);
-        let connection = Self::over(stream, tls, decoder, BytesMut::new(), place);
+        let connection = Self::over(stream, address, tls, decoder, BytesMut::new(), place);
         connection.greeting.set(true);
+        if let Some(wire) = connection.wire.borrow_mut().as_mut() {
+            wire.header = with_header.then(BytesMut::new);
+        }
         Ok(connection)
     }
 
@@ -104,6 +121,7 @@ impl Connection {
         (
             Self::over(
                 stream,
+                parcel.address,
                 parcel.tls,
                 parcel.decoder,
                 parcel.pending,
@@ -115,6 +133,7 @@ impl Connection {
 
     fn over(
         stream: TcpStream,
+        address: IpAddr,
         mut tls: Box<ServerConnection>,
         decoder: Decoder,
         pending: BytesMut,
@@ -131,12 +150,14 @@ impl Connection {
                 unsent_len: 0,
                 blocked_since: None,
                 broken: false,
+                header: None,
                 place,
             })),
             closing: Cell::new(false),
             waker: RefCell::new(None),
             queued: Cell::new(false),
             greeting: Cell::new(false),
+            address: Cell::new(address),
         })
     }
 
@@ -156,6 +177,7 @@ impl Connection {
             decoder: wire.decoder,
             pending: wire.pending,
             place: wire.place,
+            address: self.address.get(),
             hello,
         })
     }
@@ -210,6 +232,21 @@ impl Connection {
         self.greeting.replace(false)
     }
 
+    /// Where it comes from.
+    pub fn address(&self) -> IpAddr {
+        self.address.get()
+    }
+
+    /// After [`Input::Introduced`]: what came behind the header goes to TLS, and from now on everything.
+    pub fn begin_tls(&self) -> Input {
+        let mut slot = self.wire.borrow_mut();
+        let Some(wire) = slot.as_mut() else {
+            return Input::Released;
+        };
+        let rest = wire.header.take().unwrap_or_default();
+        wire.take(&rest)
+    }
+
     /// Since when the socket has taken nothing of what waits.
     pub fn blocked_since(&self) -> Option<Instant> {
         self.wire
@@ -261,10 +298,14 @@ impl Connection {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Input::Gone(Gone::Eof)),
             Poll::Ready(Err(error)) => Poll::Ready(Input::Gone(Gone::Io(error))),
-            Poll::Ready(Ok(len)) => Poll::Ready(match wire.open(&scratch[..len]) {
-                Ok(()) => Input::Bytes,
-                Err(error) => Input::Gone(Gone::Tls(error)),
-            }),
+            Poll::Ready(Ok(len)) if wire.header.is_some() => {
+                let input = wire.be_introduced(&scratch[..len], self.address.get());
+                if let Input::Introduced(address) = input {
+                    self.address.set(address);
+                }
+                Poll::Ready(input)
+            }
+            Poll::Ready(Ok(len)) => Poll::Ready(wire.take(&scratch[..len])),
         }
     }
 
@@ -296,6 +337,27 @@ impl Connection {
 }
 
 impl Wire {
+    /// Takes bytes of a PROXY header; a balancer's own connection is its own.
+    fn be_introduced(&mut self, bytes: &[u8], own: IpAddr) -> Input {
+        let held = self.header.get_or_insert_default();
+        held.extend_from_slice(bytes);
+        match proxy_header::read(held) {
+            Ok(None) => Input::Bytes,
+            Ok(Some(header)) => {
+                held.advance(header.len);
+                Input::Introduced(header.source.map_or(own, |source| source.to_canonical()))
+            }
+            Err(error) => Input::Gone(Gone::Proxy(error)),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Input {
+        match self.open(bytes) {
+            Ok(()) => Input::Bytes,
+            Err(error) => Input::Gone(Gone::Tls(error)),
+        }
+    }
+
     /// Decrypts what came and feeds the decoder. Handshake answers are sent at once.
     fn open(&mut self, mut bytes: &[u8]) -> Result<(), rustls::Error> {
         while !bytes.is_empty() {

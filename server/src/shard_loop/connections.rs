@@ -2,14 +2,18 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use glommio::net::TcpStream;
 use glommio::timer::Timer;
+use protocol::Frame;
 use server_core::event::ShardEvent;
 use server_core::ids::SessionId;
 
 use super::{ShardLoop, offences};
+use crate::addresses;
 use crate::limits::{ACCEPT_PAUSE, FRAMES_PER_TURN, GREETINGS_MAX, LINGER};
 use crate::net::{Connection, DeviceListener, Gone, Input, Parcel, Place};
 
@@ -18,17 +22,11 @@ impl ShardLoop {
     pub(super) async fn accept(self: Rc<Self>, listener: Rc<DeviceListener>) {
         while let Some(place) = self.room().await {
             match listener.accept().await {
-                Ok(stream) => match Connection::accepted(stream, self.tls.clone(), place) {
-                    Ok(connection) => {
-                        self.greetings.set(self.greetings.get() + 1);
-                        let session = self.take_in(&connection);
-                        self.step(ShardEvent::Opened(session));
-                        self.spawn(Rc::clone(&self).serve(session, connection));
-                        // However many wait, those that are in get their turn.
-                        futures_lite::future::yield_now().await;
-                    }
-                    Err(error) => tracing::error!(%error, "TLS cannot start"),
-                },
+                Ok(stream) => {
+                    self.open(stream, place);
+                    // However many wait, those that are in get their turn.
+                    futures_lite::future::yield_now().await;
+                }
                 Err(error) if is_shut(&error) => return,
                 // Something else holds the descriptors, or the connection ended before it was taken.
                 Err(error) => {
@@ -36,6 +34,35 @@ impl ShardLoop {
                     Timer::new(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Takes in a connection that was just accepted, if its address may come.
+    fn open(self: &Rc<Self>, stream: TcpStream, place: Place) {
+        // Without an address its peer is gone again.
+        let Ok(peer) = stream.peer_addr() else { return };
+        let peer = peer.ip().to_canonical();
+        let with_header = self.door.wants_header(peer);
+        if !with_header && !self.door.list.admits(peer) {
+            return self.deny(peer);
+        }
+        match Connection::accepted(stream, peer, with_header, self.tls.clone(), place) {
+            Ok(connection) => {
+                self.greetings.set(self.greetings.get() + 1);
+                let session = self.take_in(&connection);
+                self.step(ShardEvent::Opened(session));
+                self.spawn(Rc::clone(self).serve(session, connection));
+            }
+            Err(error) => tracing::error!(%error, "TLS cannot start"),
+        }
+    }
+
+    /// Counts a connection that is closed for its address, and tells the first of a spell.
+    fn deny(&self, address: IpAddr) {
+        self.telemetry.connection_denied();
+        let offence = offences::DENIED;
+        if self.offences.borrow_mut().note(offence, Instant::now()) {
+            tracing::info!(shard = self.me.0, offence, details = %address, "a peer is cut off");
         }
     }
 
@@ -107,13 +134,30 @@ impl ShardLoop {
             self.end_turn();
             let input =
                 poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
+            let input = match input {
+                Input::Introduced(address) if self.door.list.admits(address) => {
+                    connection.begin_tls()
+                }
+                input => input,
+            };
             match input {
                 // However fast the peer sends, others on this core get their turn.
                 Input::Bytes => futures_lite::future::yield_now().await,
                 Input::Released => break,
+                Input::Introduced(address) => {
+                    self.deny(address);
+                    self.drop_connection(session);
+                    self.end_turn();
+                    break;
+                }
                 Input::Gone(gone) => {
-                    if let Gone::Tls(error) = &gone {
-                        self.note(offences::BROKEN_TLS, session, error);
+                    match &gone {
+                        Gone::Tls(error) => self.note(offences::BROKEN_TLS, session, error),
+                        Gone::Proxy(error) => {
+                            self.telemetry.proxy_header_refused();
+                            self.note(offences::BROKEN_HEADER, session, error);
+                        }
+                        Gone::Eof | Gone::Io(_) => {}
                     }
                     tracing::debug!(
                         shard = self.me.0,
@@ -135,6 +179,11 @@ impl ShardLoop {
     fn take_frames(self: &Rc<Self>, session: SessionId, connection: &Rc<Connection>) -> bool {
         for _ in 0..FRAMES_PER_TURN {
             match connection.next_frame() {
+                Ok(Some(Frame::Hello(hello))) if !self.app_admits(&hello.app_id, connection) => {
+                    self.deny(connection.address());
+                    self.drop_connection(session);
+                    return false;
+                }
                 Ok(Some(frame)) => self.step(ShardEvent::Frame(session, frame)),
                 Ok(None) => return false,
                 Err(error) => {
@@ -144,6 +193,14 @@ impl ShardLoop {
             }
         }
         true
+    }
+
+    /// Whether the lists of an app let this device in. The core knows no addresses, so it is asked
+    /// for the app before it sees the hello.
+    fn app_admits(&self, app_id: &str, connection: &Connection) -> bool {
+        let shard = self.shard.borrow();
+        let app = shard.app(app_id);
+        app.is_none_or(|app| addresses::admits(&app.settings.device, connection.address()))
     }
 
     /// The connection failed or is given up: the core hears it, the socket goes.

@@ -16,6 +16,10 @@ pub(super) type Kind = &'static str;
 
 /// Kinds that are no close reason.
 pub(super) const BROKEN_TLS: Kind = "broken TLS";
+/// A peer whose address may not come.
+pub(super) const DENIED: Kind = "denied address";
+/// A balancer that does not say whom it speaks for.
+pub(super) const BROKEN_HEADER: Kind = "no PROXY header";
 /// A peer that reads nothing.
 pub(super) const TAKES_NOTHING: Kind = "takes nothing of what it is sent";
 /// The process has as many connections as it can hold; nobody's fault, and told in the same way.
