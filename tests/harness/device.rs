@@ -51,6 +51,11 @@ impl Device {
     /// Connects and offers these ALPN names.
     pub fn connect_with(bootstrap: &Bootstrap, alpn: &[&[u8]]) -> Device {
         let socket = TcpStream::connect(&bootstrap.device).expect("connected");
+        Self::over(bootstrap, socket, alpn)
+    }
+
+    /// Goes on over a socket that is connected.
+    pub fn over(bootstrap: &Bootstrap, socket: TcpStream, alpn: &[&[u8]]) -> Device {
         socket
             .set_read_timeout(Some(FRAME_WAIT))
             .expect("time-out set");
