@@ -12,7 +12,7 @@ use protocol::{
     Ack, ClientId, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId, Peer,
     Platform, Push,
 };
-use schema::record::{App, AppSettings, Device as DeviceRow};
+use schema::record::{App, Device as DeviceRow};
 use server_core::apply::{Ids, apply};
 use server_core::clock::Now;
 use server_core::command::{Command, Push as PushRequest, Storage};
@@ -180,7 +180,7 @@ impl World {
             disabled: false,
             sign_required: false,
             previous: None,
-            settings: AppSettings::default(),
+            settings: Box::default(),
         };
         let mut devices = Devices::default();
         devices.put(CID, Device::new(&row, Some(MessageId(0))));
@@ -251,6 +251,7 @@ fn push_to_ack(calls: u64) {
             request_id: "0123456789".into(),
             task_id: "RASS_1124_0123456789abcdef0123456789abcdef".into(),
             storage: Storage::Until(world.now.wall_ms + 7_200_000),
+            vendor: None,
             body: body.clone(),
         };
         world.event(ShardEvent::Command(

@@ -1,6 +1,6 @@
 //! An app as it begins, and with its secrets made anew.
 
-use schema::record::{App, AppSettings, PreviousSecrets};
+use schema::record::{App, PreviousSecrets};
 
 use crate::secret;
 
@@ -18,7 +18,7 @@ pub(crate) fn new_app(name: String, now_ms: u64) -> App {
         disabled: false,
         sign_required: false,
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }
 

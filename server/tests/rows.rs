@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::{ClientId, MessageId};
-use schema::record::{App, AppSettings, Device, FirstAnswer};
+use schema::record::{App, Device, FirstAnswer};
 use server::store::Store;
 use server::store::committer::Committer;
 use server::telemetry::Telemetry;
@@ -196,7 +196,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         disabled: false,
         sign_required: true,
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     };
     prop_oneof![
         10 => any_accept(),

@@ -11,7 +11,7 @@ use protocol::{
     ClientId, Decoder, DeviceSecret, Frame, Hello, Identity as Who, InstallId, MessageId, Peer,
     Platform,
 };
-use schema::record::{App, AppSettings};
+use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Now};
 use server_core::command::Command;
@@ -101,7 +101,7 @@ impl World {
             disabled: false,
             sign_required: false,
             previous: None,
-            settings: AppSettings::default(),
+            settings: Box::default(),
         };
         world.commit_batch(&[Submitted {
             shard: ShardNo(0),

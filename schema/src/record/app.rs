@@ -39,8 +39,8 @@ pub struct App {
     pub sign_required: bool,
     /// The secrets of before the last rotation.
     pub previous: Option<PreviousSecrets>,
-    /// What the operator set about it.
-    pub settings: AppSettings,
+    /// What the operator set about it. In a box, because an app is a part of many messages and seldom in one.
+    pub settings: Box<AppSettings>,
 }
 
 /// Secrets that were rotated away and are honoured for a while.
@@ -104,7 +104,7 @@ impl App {
                     master_secret: master_secret.to_owned(),
                     until_ms: app.previous_until_ms(),
                 }),
-            settings: AppSettings::read(&app),
+            settings: Box::new(AppSettings::read(&app)),
         })
     }
 }

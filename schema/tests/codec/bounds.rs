@@ -53,7 +53,7 @@ fn given_the_longest_legal_app_when_encoded_should_be_within_the_bound() {
     };
     let app = App {
         name: "𠀀".repeat(64),
-        settings: AppSettings {
+        settings: Box::new(AppSettings {
             callback: Callback {
                 url: Some("u".repeat(1024)),
                 mode: Some("m".repeat(16)),
@@ -61,8 +61,8 @@ fn given_the_longest_legal_app_when_encoded_should_be_within_the_bound() {
             },
             http: texts.clone(),
             device: texts,
-            ..samples::app_with_settings().settings
-        },
+            ..*samples::app_with_settings().settings
+        }),
         ..samples::app()
     };
     let bytes = app.encode();

@@ -161,7 +161,7 @@ pub(crate) fn app() -> App {
             master_secret: "mastersecret-before-00001".into(),
             until_ms: 1_795_500_086_400,
         }),
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn app_with_settings() -> App {
         per_day,
     };
     App {
-        settings: AppSettings {
+        settings: Box::new(AppSettings {
             registration: Registration::Signed,
             devices_may_bind: Some(false),
             callback: Callback {
@@ -194,7 +194,7 @@ pub(crate) fn app_with_settings() -> App {
                 app: rate(7, 8),
                 tags: rate(9, 10),
             },
-        },
+        }),
         ..app()
     }
 }
@@ -473,7 +473,7 @@ prop_compose! {
         let (app_id, app_key, app_secret, master_secret, name) = texts;
         App {
             number, app_id, app_key, app_secret, master_secret, name, created_ms, disabled,
-            sign_required, previous, settings,
+            sign_required, previous, settings: Box::new(settings),
         }
     }
 }

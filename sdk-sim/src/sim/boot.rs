@@ -1,7 +1,7 @@
 //! Start, death and orderly end of a server process.
 
 use protocol::ClientId;
-use schema::record::{App, AppSettings};
+use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::event::ShardEvent;
 use server_core::ids::{AppNo, ShardNo};
@@ -250,6 +250,6 @@ fn app(app_id: &str) -> App {
         disabled: false,
         sign_required: false,
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }

@@ -353,7 +353,7 @@ pub enum Answer {
     Reached(Vec<(ClientId, Reach)>),
     /// The CIDs of `Status` that exist in the app, in the order asked; others are left out.
     Statuses(Vec<(ClientId, DeviceStatus)>),
-    /// CIDs of an alias, oldest binding first.
+    /// CIDs of an alias, oldest binding first, or those that match.
     Cids(Vec<ClientId>),
     /// The alias of a CID, if it has one.
     Alias(Option<Box<str>>),

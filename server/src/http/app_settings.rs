@@ -124,7 +124,7 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
         http,
         device,
         quotas,
-    } = &mut app.settings;
+    } = &mut *app.settings;
     match name {
         "sign_required" => app.sign_required = value.map(flag).transpose()?.unwrap_or_default(),
         "registration" => *registration = value.map(who).transpose()?.unwrap_or_default(),

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use schema::record::{App, AppSettings};
+use schema::record::App;
 use serde_json::Value;
 use server_core::command::{Answer, Command};
 use server_core::ids::ShardNo;
@@ -41,7 +41,7 @@ pub(super) fn app() -> App {
         disabled: false,
         sign_required: false,
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }
 

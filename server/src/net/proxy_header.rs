@@ -144,6 +144,9 @@ fn all_tlvs(input: &[u8]) -> IResult<&[u8], usize, ()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn golden(command: u8, family: u8, body: &[&[u8]]) -> Vec<u8> {
@@ -228,6 +231,22 @@ mod tests {
         );
         let longest = golden(0x20, 0x00, &[&[0; 520]]);
         assert!(matches!(read(&longest), Ok(Some(header)) if header.len == 536));
+    }
+
+    proptest! {
+        #[test]
+        fn given_any_bytes_behind_a_signature_when_read_should_say_the_same_of_all_that_follows(
+            head in (0x1f..0x23_u8, 0x00..0x24_u8),
+            body in vec(any::<u8>(), 0..600),
+        ) {
+            let bytes = [&SIGNATURE[..], &[head.0, head.1], &body].concat();
+            let whole = read(&bytes);
+            let first = (0..=bytes.len()).map(|cut| read(&bytes[..cut])).find(|said| *said != Ok(None));
+            prop_assert_eq!(first.unwrap_or(Ok(None)), whole);
+            if let Ok(Some(header)) = whole {
+                prop_assert!(header.len <= PROXY_HEADER_LEN_MAX && header.len <= bytes.len());
+            }
+        }
     }
 
     #[test]

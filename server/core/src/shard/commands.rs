@@ -229,14 +229,13 @@ impl Shard {
                 effects.push(Effect::Answer(ticket, Answer::Count(count)));
             }
             Command::MatchTags { app, terms } => {
-                let matching = terms.into_iter().filter_map(|(cid, term)| {
-                    let device = self.device_of(cid, app)?;
-                    self.devices
-                        .has_tags(cid, &term)
-                        .then(|| (cid, reach(device)))
-                });
+                let matching = terms
+                    .into_iter()
+                    .filter(|(cid, _)| self.device_of(*cid, app).is_some())
+                    .filter(|(cid, term)| self.devices.has_tags(*cid, term))
+                    .map(|(cid, _)| cid);
                 let matching = matching.collect();
-                effects.push(Effect::Answer(ticket, Answer::Reached(matching)));
+                effects.push(Effect::Answer(ticket, Answer::Cids(matching)));
             }
             Command::SetTags { app, cid, tags } => {
                 let op = Op::SetTags {

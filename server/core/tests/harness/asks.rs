@@ -218,7 +218,7 @@ impl World {
                 ..app
             }),
             "set" => Command::ChangeApp(App {
-                settings: settings(line),
+                settings: Box::new(settings(line)),
                 ..app
             }),
             verb => Command::ChangeApp(App {

@@ -1,6 +1,6 @@
 //! The apps that a world starts from.
 
-use schema::record::{App, AppSettings};
+use schema::record::App;
 
 /// An app whose texts can be told from its AppID.
 pub(super) fn app(app_id: &str) -> App {
@@ -15,6 +15,6 @@ pub(super) fn app(app_id: &str) -> App {
         disabled: false,
         sign_required: false,
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }

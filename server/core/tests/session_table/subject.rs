@@ -8,7 +8,7 @@ use protocol::{
     Ack, ClientId, Close, CloseReason, DeviceSecret, Frame, Hello, Identity as Who, InstallId,
     MessageId, Platform,
 };
-use schema::record::{App, AppSettings, Device as DeviceRow};
+use schema::record::{App, Device as DeviceRow};
 use server_core::clock::Now;
 use server_core::command::Command;
 use server_core::devices::{Device, Devices, hash_of};
@@ -87,7 +87,7 @@ fn app(number: u32, app_id: &str) -> App {
         disabled: app_id == "off",
         sign_required: app_id == "signed",
         previous: None,
-        settings: AppSettings::default(),
+        settings: Box::default(),
     }
 }
 

@@ -62,8 +62,8 @@ fn given_conditions_when_pushed_should_reach_those_that_meet_all() {
         count region=11000000  -> answered q 0
         count active=1     -> answered q 4
         count idle=1       -> answered q 0
-        match A,B,C and x  -> answered q A:online C:offline
-        match A,B,C not x  -> answered q B:online
+        match A,B,C and x  -> answered q A C
+        match A,B,C not x  -> answered q B
         group t1 or=x not=y
         commit             -> answered q taken t1
         commit
