@@ -254,6 +254,95 @@ fn given_aliases_when_bound_queried_pushed_and_unbound_should_follow_each_change
 }
 
 #[test]
+fn given_a_batch_when_pushed_and_repeated_should_deliver_each_once_and_hand_the_offline_one_over() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let toml = "vendor_channel = 'log'\nlog.format = 'json'\n";
+    let server = Server::start_configured(dir.path(), 2, toml);
+    let devices = Devices::start(dir.path(), &server, 2, &[]);
+    let cids = devices.events().cids();
+    let offline = register(&server.bootstrap(), 100).to_string();
+    let token = server.third_party().token().expect("a token");
+    let element = |number: usize, cid: &str| {
+        json!({"request_id": format!("request-{number:02}"), "audience": {"cid": [cid]},
+            "push_message": {"transmission": "x"}, "push_channel": {"ios": {}},
+            "settings": {"strategy": {"default": 4}}})
+    };
+    let unknown = "0".repeat(32);
+    let elements: Vec<Value> = [&cids[0], &unknown, &offline, &cids[1]]
+        .into_iter()
+        .enumerate()
+        .map(|(number, cid)| element(number, cid))
+        .collect();
+    let push = |is_async: bool| {
+        let body = json!({"is_async": is_async, "msg_list": elements});
+        let path = "/push/single/batch/cid";
+        let (http, answer) = call(&server, Some(&token), Method::POST, path, Some(&body));
+        assert_eq!((http, &answer["code"]), (200, &json!(0)), "{answer}");
+        answer["data"].clone()
+    };
+    let first = push(false);
+    let words: BTreeSet<String> = first
+        .as_object()
+        .expect("tasks")
+        .values()
+        .map(Value::to_string)
+        .collect();
+    let expected = [
+        json!({&cids[0]: "successed_online"}),
+        json!({&offline: "successed_offline"}),
+        json!({&cids[1]: "successed_online"}),
+    ];
+    assert_eq!(words, expected.iter().map(Value::to_string).collect());
+    assert_eq!((push(false), push(true)), (first, Value::Null));
+    // A last push to each: what came before it came for good.
+    let last: Vec<String> = [&cids[0], &cids[1], &offline]
+        .into_iter()
+        .enumerate()
+        .map(|(number, cid)| {
+            let body = element(10 + number, cid);
+            let path = "/push/single/cid";
+            let (_, answer) = call(&server, Some(&token), Method::POST, path, Some(&body));
+            let tasks = answer["data"].as_object().expect("tasks");
+            tasks.keys().next().expect("one").clone()
+        })
+        .collect();
+    for (cid, last) in cids.iter().zip(&last) {
+        let tasks = wait_for("the last push", || {
+            let pushes = devices.events().pushes();
+            let tasks: Vec<String> = pushes
+                .get(cid)?
+                .iter()
+                .map(|push| push.task_id.clone())
+                .collect();
+            tasks.contains(last).then_some(tasks)
+        });
+        assert_eq!(tasks.len(), 2, "{tasks:?}");
+    }
+    let handed = wait_for("the last message to be handed over", || {
+        let log = server.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let handed: Vec<Value> = lines
+            .map(|line: Value| line["fields"].clone())
+            .filter(|fields| fields["message"] == "handed to the vendor channel")
+            .collect();
+        handed
+            .iter()
+            .any(|fields| fields["task"] == json!(last[2]))
+            .then_some(handed)
+    });
+    assert_eq!(handed.len(), 2, "{handed:?}");
+    for fields in &handed {
+        assert_eq!(fields["cid"], json!(offline));
+        assert_eq!(
+            (&fields["strategy"], &fields["push_channel_len"]),
+            (&json!(4), &json!(10))
+        );
+    }
+}
+
+#[test]
 fn given_calls_that_must_be_refused_when_made_should_answer_the_documented_codes() {
     let dir = tempfile::tempdir().expect("a folder");
     let server = Server::start(dir.path(), 2, &[]);
