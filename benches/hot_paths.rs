@@ -251,7 +251,6 @@ fn push_to_ack(calls: u64) {
             request_id: "0123456789".into(),
             task_id: "RASS_1124_0123456789abcdef0123456789abcdef".into(),
             storage: Storage::Until(world.now.wall_ms + 7_200_000),
-            vendor: None,
             body: body.clone(),
         };
         world.event(ShardEvent::Command(
