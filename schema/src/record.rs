@@ -11,6 +11,7 @@ mod client;
 mod device;
 mod group;
 mod message;
+mod receipt;
 mod tally;
 mod task;
 
@@ -22,5 +23,6 @@ pub use client::{ClientTags, Presence, Profile};
 pub use device::{Cursor, Device};
 pub use group::{Group, Sums, Walk};
 pub use message::{Message, MessageRef};
+pub use receipt::Receipt;
 pub use tally::{Number, Tally};
 pub use task::{Outcome, Task, TaskTarget};

@@ -3575,6 +3575,189 @@ impl ::core::fmt::Debug for Presence<'_> {
       ds.finish()
   }
 }
+pub enum ReceiptOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Receipt<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Receipt<'a> {
+  type Inner = Receipt<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Receipt<'a> {
+  pub const VT_CID: ::flatbuffers::VOffsetT = 4;
+  pub const VT_TASK_ID: ::flatbuffers::VOffsetT = 6;
+  pub const VT_MESSAGE: ::flatbuffers::VOffsetT = 8;
+  pub const VT_FATE: ::flatbuffers::VOffsetT = 10;
+  pub const VT_ACTION: ::flatbuffers::VOffsetT = 12;
+  pub const VT_AT_MS: ::flatbuffers::VOffsetT = 14;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Receipt { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args ReceiptArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Receipt<'bldr>> {
+    let mut builder = ReceiptBuilder::new(_fbb);
+    builder.add_at_ms(args.at_ms);
+    builder.add_message(args.message);
+    builder.add_action(args.action);
+    if let Some(x) = args.task_id { builder.add_task_id(x); }
+    if let Some(x) = args.cid { builder.add_cid(x); }
+    builder.add_fate(args.fate);
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn cid(&self) -> &'a Bytes16 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<Bytes16>(Receipt::VT_CID, None).unwrap()}
+  }
+  #[inline]
+  pub fn task_id(&self) -> &'a str {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Receipt::VT_TASK_ID, None).unwrap()}
+  }
+  #[inline]
+  pub fn message(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Receipt::VT_MESSAGE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn fate(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Receipt::VT_FATE, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn action(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(Receipt::VT_ACTION, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn at_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Receipt::VT_AT_MS, Some(0)).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Receipt<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<Bytes16>("cid", Self::VT_CID, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("task_id", Self::VT_TASK_ID, true)?
+     .visit_field::<u64>("message", Self::VT_MESSAGE, false)?
+     .visit_field::<u8>("fate", Self::VT_FATE, false)?
+     .visit_field::<u32>("action", Self::VT_ACTION, false)?
+     .visit_field::<u64>("at_ms", Self::VT_AT_MS, false)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct ReceiptArgs<'a> {
+    pub cid: Option<&'a Bytes16>,
+    pub task_id: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub message: u64,
+    pub fate: u8,
+    pub action: u32,
+    pub at_ms: u64,
+}
+impl<'a> Default for ReceiptArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    ReceiptArgs {
+      cid: None, // required field
+      task_id: None, // required field
+      message: 0,
+      fate: 0,
+      action: 0,
+      at_ms: 0,
+    }
+  }
+}
+
+pub struct ReceiptBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ReceiptBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_cid(&mut self, cid: &Bytes16) {
+    self.fbb_.push_slot_always::<&Bytes16>(Receipt::VT_CID, cid);
+  }
+  #[inline]
+  pub fn add_task_id(&mut self, task_id: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Receipt::VT_TASK_ID, task_id);
+  }
+  #[inline]
+  pub fn add_message(&mut self, message: u64) {
+    self.fbb_.push_slot::<u64>(Receipt::VT_MESSAGE, message, 0);
+  }
+  #[inline]
+  pub fn add_fate(&mut self, fate: u8) {
+    self.fbb_.push_slot::<u8>(Receipt::VT_FATE, fate, 0);
+  }
+  #[inline]
+  pub fn add_action(&mut self, action: u32) {
+    self.fbb_.push_slot::<u32>(Receipt::VT_ACTION, action, 0);
+  }
+  #[inline]
+  pub fn add_at_ms(&mut self, at_ms: u64) {
+    self.fbb_.push_slot::<u64>(Receipt::VT_AT_MS, at_ms, 0);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ReceiptBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    ReceiptBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Receipt<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Receipt::VT_CID,"cid");
+    self.fbb_.required(o, Receipt::VT_TASK_ID,"task_id");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Receipt<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Receipt");
+      ds.field("cid", &self.cid());
+      ds.field("task_id", &self.task_id());
+      ds.field("message", &self.message());
+      ds.field("fate", &self.fate());
+      ds.field("action", &self.action());
+      ds.field("at_ms", &self.at_ms());
+      ds.finish()
+  }
+}
 }  // pub mod record
 }  // pub mod ringpost
 

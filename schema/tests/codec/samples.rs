@@ -13,7 +13,7 @@ use schema::push::{Content, DisplayWindow, Notification, PushMessage};
 use schema::record::{
     AddressTexts, AliasOfClient, App, AppSettings, Binding, Callback, ClientTags, Cursor, Device,
     FirstAnswer, Group, Message, Number, Outcome, Presence, PreviousSecrets, Profile, Quotas, Rate,
-    Registration, Sums, Tally, Task, TaskTarget, Walk,
+    Receipt, Registration, Sums, Tally, Task, TaskTarget, Walk,
 };
 
 /// What `encode` and `decode` look like on every struct.
@@ -53,7 +53,8 @@ codec!(
     Walk,
     ClientTags,
     Profile,
-    Presence
+    Presence,
+    Receipt
 );
 
 /// Calls a generic function with the name and the sample of every struct; the names are the golden files'.
@@ -82,6 +83,7 @@ macro_rules! for_every_sample {
         $check("walk", $crate::samples::walk() $(, $more)?);
         $check("client_tags", $crate::samples::client_tags() $(, $more)?);
         $check("profile", $crate::samples::profile() $(, $more)?);
+        $check("receipt", $crate::samples::receipt() $(, $more)?);
         $check("presence", $crate::samples::presence() $(, $more)?);
     };
 }
@@ -351,6 +353,17 @@ pub(crate) fn profile() -> Profile {
         badge: -3,
         device_token: "token-hidden-0001".into(),
         token_kind: "apns".into(),
+    }
+}
+
+pub(crate) fn receipt() -> Receipt {
+    Receipt {
+        cid: [0x4d; 16],
+        task_id: "RASS_1124_b3f1".into(),
+        message: 0x0123_4567_89ab_cdef,
+        fate: 1,
+        action: 90001,
+        at_ms: 1_795_500_000_006,
     }
 }
 

@@ -13,6 +13,7 @@ mod device;
 mod group;
 mod message_ids;
 mod push;
+mod receipts;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub fn apply(
         closed: BTreeMap::new(),
         late: BTreeMap::new(),
         sums: SumsDelta::default(),
+        callbacks: BTreeMap::new(),
         drop_before: None,
         events: Vec::with_capacity(batch.len() * 2),
     };
@@ -90,6 +92,8 @@ struct Step<'a, R> {
     /// How many of those were acknowledged all the same.
     late: BTreeMap<Day, u64>,
     sums: SumsDelta,
+    /// Whether the developer's server of an app hears of its messages, as far as it was looked up.
+    callbacks: BTreeMap<AppNo, bool>,
     /// Days before this one are dropped at the end of the batch.
     drop_before: Option<Day>,
     events: Vec<(ShardNo, Committed)>,
@@ -185,6 +189,7 @@ impl<R: Rows> Step<'_, R> {
                 })
             }
             Op::ChangeApp { ticket, app } => {
+                self.callbacks.remove(&AppNo(app.number));
                 let key = keys::app(AppNo(app.number));
                 // It may have been deleted since: a change must not bring it back.
                 let known = self.rows.get(Keyspace::App, &key)?.is_some();
@@ -297,6 +302,19 @@ impl<R: Rows> Step<'_, R> {
                 tokens,
             } => {
                 let answer = self.bind_tokens(*app, kind, tokens)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::SettleReceipts {
+                ticket,
+                app,
+                upto,
+                dead,
+            } => {
+                let answer = self.settle_receipts(*app, *upto, *dead)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::ReplayReceipts { ticket, app } => {
+                let answer = self.replay_receipts(*app)?;
                 Ok(answered(*ticket, answer))
             }
             Op::Sample { at_ms, online } => {

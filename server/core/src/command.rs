@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use protocol::ClientId;
-use schema::record::App;
+use schema::record::{App, Receipt};
 
 use crate::clock::Day;
 use crate::group::{
@@ -208,6 +208,33 @@ pub enum Command {
         /// The CID.
         cid: ClientId,
     },
+    /// What the developer's server of an app is still to hear, or could not be told. Goes to any
+    /// shard.
+    Receipts {
+        /// The app.
+        app: AppNo,
+        /// Only those behind this place in the order.
+        after: u64,
+        /// Those that could not be told.
+        dead: bool,
+    },
+    /// The oldest receipts are told, or given up. Goes to any shard.
+    SettleReceipts {
+        /// The app.
+        app: AppNo,
+        /// Everything up to this place in the order, at most
+        /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX).
+        upto: u64,
+        /// Given up.
+        dead: bool,
+    },
+    /// Receipts that were given up are to be told again; the answer counts them, at most
+    /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX) at a time. Goes to any
+    /// shard.
+    ReplayReceipts {
+        /// The app.
+        app: AppNo,
+    },
     /// The online state of CIDs. Goes to the owner of all of them.
     Status {
         /// The app that asks.
@@ -395,6 +422,9 @@ pub enum Answer {
     Changed(Vec<(ClientId, bool)>),
     /// The CID would have more tags than it may.
     TooManyTags,
+    /// Receipts with their places in the order, oldest first, at most
+    /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX).
+    Receipts(Vec<(u64, Receipt)>),
     /// What is known of CIDs, in the order asked.
     Details(Vec<(ClientId, ClientDetail)>),
     /// A CID is unknown or of another app, or the app to change is gone; nothing was changed.

@@ -26,6 +26,8 @@
 //! | `Online` | A ms u64 shard u16 | `Number` |
 //! | `ClientTags` | S C | `ClientTags` |
 //! | `Profile` | S C | `Profile` |
+//! | `Receipt`, `DeadReceipt` | A order u64 | `Receipt` |
+//! | `TaskOf` day | M | task id, bare bytes |
 
 use protocol::{ClientId, InstallId, MessageId};
 
@@ -243,4 +245,21 @@ pub fn online(app: AppNo, at_ms: u64, shard: ShardNo) -> Vec<u8> {
 /// The time in a key made by [`online`].
 pub fn online_of(key: &[u8]) -> Option<u64> {
     key.get(4..12)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Key in `Receipt` and `DeadReceipt`.
+pub fn receipt(app: AppNo, order: u64) -> Vec<u8> {
+    let mut key = app.0.to_be_bytes().to_vec();
+    key.extend_from_slice(&order.to_be_bytes());
+    key
+}
+
+/// The place in the order in a key made by [`receipt`].
+pub fn receipt_of(key: &[u8]) -> Option<u64> {
+    key.get(4..12)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// Key in `TaskOf`.
+pub fn task_of(id: MessageId) -> Vec<u8> {
+    id.0.to_be_bytes().to_vec()
 }

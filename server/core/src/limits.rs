@@ -116,6 +116,12 @@ pub const SAMPLE_INTERVAL_MS: u64 = 10 * 60 * 1000;
 /// How long samples are kept, in ms: the 24 hours that are answered, and one more.
 pub const ONLINE_KEPT_MS: u64 = 25 * 3600 * 1000;
 
+/// Receipts of one answer, and of one settlement: one request to a developer's server.
+pub const RECEIPTS_PER_ANSWER_MAX: usize = 500;
+
+/// Receipts of an app that could not be told in time and are kept. Full: the oldest go.
+pub const DEAD_RECEIPTS_MAX: usize = 10_000;
+
 /// Group pushes of one answer. More are left out, the oldest first.
 pub const GROUPS_PER_ANSWER_MAX: usize = 1000;
 

@@ -233,6 +233,24 @@ pub enum Op {
         /// CID and token; an empty one is forgotten.
         tokens: Vec<(ClientId, Box<str>)>,
     },
+    /// The oldest receipts of an app are told, or given up.
+    SettleReceipts {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app.
+        app: AppNo,
+        /// Everything up to this place in the order.
+        upto: u64,
+        /// Given up: kept aside to be looked at and replayed.
+        dead: bool,
+    },
+    /// Receipts that were given up are to be told again.
+    ReplayReceipts {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app.
+        app: AppNo,
+    },
     /// How many devices of each app are online at the submitter.
     Sample {
         /// At what time, in ms of Unix time: a multiple of the interval of samples.
@@ -263,6 +281,7 @@ impl Op {
             Op::SetTags { tags, .. } => tags.len() * 64 + 256,
             Op::Block { cids, .. } | Op::SetBadge { cids, .. } => cids.len() * 96 + 64,
             Op::BindTokens { tokens, .. } => tokens.len() * 128 + 64,
+            Op::SettleReceipts { .. } | Op::ReplayReceipts { .. } => 64 * 1024,
             Op::Sample { online, .. } => online.len() * 64 + 64,
             Op::Cursors { moves, finals } => moves.len() * 40 + finals.len() * 64,
             _ => 256,
@@ -520,7 +539,9 @@ impl Op {
             | Op::ChangeTag { ticket, .. }
             | Op::Block { ticket, .. }
             | Op::SetBadge { ticket, .. }
-            | Op::BindTokens { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
+            | Op::BindTokens { ticket, .. }
+            | Op::SettleReceipts { ticket, .. }
+            | Op::ReplayReceipts { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
             Op::BeginWalk { group, .. } | Op::Fan { group, .. } => Failed::Walk(*group),
             Op::StartGroup(group) => Failed::Start(*group),
             Op::Register { session, .. } => Failed::Registration(*session),

@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use protocol::{ClientId, MessageId};
-use schema::record::{ClientTags, Cursor, Device, Group, Number, Presence, Profile, Sums, Task};
+use schema::record::{
+    ClientTags, Cursor, Device, Group, Number, Presence, Profile, Receipt, Sums, Task,
+};
 
 use crate::apply::{StoredStatus, made_ms};
 use crate::clock::Day;
@@ -13,7 +15,9 @@ use crate::group::{ClientDetail, DayView, GroupNo, GroupState, GroupView, Messag
 use crate::history::{days_back, outcome, stages_of};
 use crate::ids::AppNo;
 use crate::keys;
-use crate::limits::{GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, SAMPLE_INTERVAL_MS};
+use crate::limits::{
+    GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, RECEIPTS_PER_ANSWER_MAX, SAMPLE_INTERVAL_MS,
+};
 use crate::read::group_body;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -32,6 +36,13 @@ pub enum Question {
     AppDay(Day),
     /// How many devices were online, over the last 24 hours.
     OnlineSamples,
+    /// What the developer's server is still to hear, or could not be told.
+    Receipts {
+        /// Only those behind this place in the order.
+        after: u64,
+        /// Those that could not be told.
+        dead: bool,
+    },
     /// The message of one client in one task.
     Message {
         /// The client.
@@ -70,6 +81,7 @@ pub fn answer(
         }
         Question::AppDay(day) => Answer::AppDay(Box::new(app_day(rows, app, day)?)),
         Question::OnlineSamples => Answer::OnlineSamples(online(rows, app, now_ms)?),
+        Question::Receipts { after, dead } => Answer::Receipts(receipts(rows, app, after, dead)?),
         Question::Message {
             cid,
             task_id,
@@ -256,6 +268,41 @@ fn online(rows: &impl Rows, app: AppNo, now_ms: u64) -> Result<Vec<(u64, u64)>, 
     )?;
     debug_assert!(samples.len() as u64 <= ONLINE_KEPT_MS / SAMPLE_INTERVAL_MS + 2);
     failed.map_or(Ok(samples), Err)
+}
+
+fn receipts(
+    rows: &impl Rows,
+    app: AppNo,
+    after: u64,
+    dead: bool,
+) -> Result<Vec<(u64, Receipt)>, RowsError> {
+    let keyspace = if dead {
+        Keyspace::DeadReceipt
+    } else {
+        Keyspace::Receipt
+    };
+    let (prefix, from) = (
+        app.0.to_be_bytes(),
+        keys::receipt(app, after.saturating_add(1)),
+    );
+    let mut found = Vec::new();
+    let mut failed = None;
+    rows.range(keyspace, &prefix, &from, &mut |key, value| {
+        match (keys::receipt_of(key), Receipt::decode(value)) {
+            (Some(order), Ok(receipt)) => found.push((order, receipt)),
+            (None, _) => {}
+            (_, Err(source)) => {
+                let key = key.to_vec();
+                failed = Some(RowsError::Damaged {
+                    keyspace,
+                    key,
+                    source,
+                });
+            }
+        }
+        failed.is_none() && found.len() < RECEIPTS_PER_ANSWER_MAX
+    })?;
+    failed.map_or(Ok(found), Err)
 }
 
 /// The stages of the message of one client in one task; `None` if it has none.

@@ -48,6 +48,10 @@ pub enum Keyspace {
     ClientTags,
     /// What was told of each client since it registered.
     Profile,
+    /// What the developers' servers are still to hear.
+    Receipt,
+    /// What they could not be told in time.
+    DeadReceipt,
     /// Messages that expire on this day; dropped whole.
     Msg(Day),
     /// Bodies of group pushes that expire on this day; dropped whole.
@@ -58,11 +62,13 @@ pub enum Keyspace {
     Task(Day),
     /// How messages made on this day ended; dropped whole.
     Outcome(Day),
+    /// The tasks of messages made on this day of whose end somebody is to hear; dropped whole.
+    TaskOf(Day),
 }
 
 impl Keyspace {
     /// The keyspaces that always exist.
-    pub const FIXED: [Keyspace; 18] = [
+    pub const FIXED: [Keyspace; 20] = [
         Keyspace::Reg,
         Keyspace::Cur,
         Keyspace::Install,
@@ -81,6 +87,8 @@ impl Keyspace {
         Keyspace::Online,
         Keyspace::ClientTags,
         Keyspace::Profile,
+        Keyspace::Receipt,
+        Keyspace::DeadReceipt,
     ];
 }
 
@@ -163,7 +171,9 @@ impl WriteSet {
         let (day, before) = match keyspace {
             Keyspace::Msg(day) | Keyspace::Body(day) => (day, self.messages_dropped_before),
             Keyspace::Dedup(day) => (day, self.requests_dropped_before),
-            Keyspace::Task(day) | Keyspace::Outcome(day) => (day, self.history_dropped_before),
+            Keyspace::Task(day) | Keyspace::Outcome(day) | Keyspace::TaskOf(day) => {
+                (day, self.history_dropped_before)
+            }
             _ => return false,
         };
         before.is_some_and(|before| day < before)

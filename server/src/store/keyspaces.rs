@@ -80,11 +80,14 @@ fn name_of(keyspace: Keyspace) -> String {
         Keyspace::Online => "online".into(),
         Keyspace::ClientTags => "ctag".into(),
         Keyspace::Profile => "profile".into(),
+        Keyspace::Receipt => "receipt".into(),
+        Keyspace::DeadReceipt => "deadreceipt".into(),
         Keyspace::Msg(day) => format!("msg.{}", day.0),
         Keyspace::Body(day) => format!("body.{}", day.0),
         Keyspace::Dedup(day) => format!("dedup.{}", day.0),
         Keyspace::Task(day) => format!("task.{}", day.0),
         Keyspace::Outcome(day) => format!("outcome.{}", day.0),
+        Keyspace::TaskOf(day) => format!("taskof.{}", day.0),
     }
 }
 
@@ -97,6 +100,7 @@ fn day_keyspace(name: &str) -> Option<Keyspace> {
         "dedup" => Some(Keyspace::Dedup(day)),
         "task" => Some(Keyspace::Task(day)),
         "outcome" => Some(Keyspace::Outcome(day)),
+        "taskof" => Some(Keyspace::TaskOf(day)),
         _ => None,
     }
 }

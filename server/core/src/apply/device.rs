@@ -71,15 +71,13 @@ impl<R: Rows> Step<'_, R> {
         Ok(())
     }
 
-    pub(super) fn end(
-        &mut self,
-        MessageEnd {
+    pub(super) fn end(&mut self, ended: &MessageEnd) -> Result<(), RowsError> {
+        let MessageEnd {
             cid,
             app,
             end,
             final_ms,
-        }: &MessageEnd,
-    ) -> Result<(), RowsError> {
+        } = ended;
         self.count_end(end.day, end.id, end.fate)?;
         self.count_fate(*app, end.group, end.id, end.fate);
         let outcome = Outcome {
@@ -91,6 +89,6 @@ impl<R: Rows> Step<'_, R> {
         let keyspace = Keyspace::Outcome(made_on(end.id));
         let key = keys::outcome(*cid, end.id);
         self.rows.writes.put(keyspace, key, outcome.encode());
-        Ok(())
+        self.tell_end(ended)
     }
 }

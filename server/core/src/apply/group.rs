@@ -172,7 +172,7 @@ impl<R: Rows> Step<'_, R> {
             return Ok(super::answered(ticket, Answer::NoSuchTask));
         };
         let body = self.body_of(number, &group)?;
-        let reached = self.reach(number, &group, targets);
+        let reached = self.reach(number, &group, targets)?;
         for (cid, id, _) in &reached {
             if *id == MessageId::NONE {
                 continue;
@@ -213,7 +213,7 @@ impl<R: Rows> Step<'_, R> {
         number: GroupNo,
         group: &Group,
         targets: &[(ClientId, Reach)],
-    ) -> Vec<(ClientId, MessageId, StoredStatus)> {
+    ) -> Result<Vec<(ClientId, MessageId, StoredStatus)>, RowsError> {
         let mut made = Sums::default();
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
@@ -227,6 +227,9 @@ impl<R: Rows> Step<'_, R> {
                 }
                 StoredStatus::Filtered | StoredStatus::Expired => MessageId::NONE,
             };
+            if id != MessageId::NONE {
+                self.note_task(AppNo(group.app), &group.task_id, id)?;
+            }
             if id != MessageId::NONE && group.kept {
                 let message = Message {
                     expires_ms: group.expires_ms,
@@ -250,7 +253,7 @@ impl<R: Rows> Step<'_, R> {
         tally.filtered += made.filtered;
         tally.expired += made.expired;
         self.count_made(AppNo(group.app), number, &made);
-        reached
+        Ok(reached)
     }
 
     pub(super) fn fan(
@@ -278,7 +281,7 @@ impl<R: Rows> Step<'_, R> {
             self.write_group(number, &group);
             return Ok(stops);
         }
-        let reached = self.reach(number, &group, targets);
+        let reached = self.reach(number, &group, targets)?;
         let len = self.walk(number, shard)?.map_or(0, |walk| walk.len);
         let walk = Walk {
             upto: *upto.as_bytes(),

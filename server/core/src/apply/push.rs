@@ -61,6 +61,7 @@ impl<R: Rows> Step<'_, R> {
             if *id == MessageId::NONE {
                 continue;
             }
+            self.note_task(app, &push.task_id, *id)?;
             if kept {
                 self.store_message(*cid, *id, expires_ms, &push.body);
             }

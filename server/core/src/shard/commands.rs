@@ -311,6 +311,22 @@ impl Shard {
                 };
                 self.submit(ticket, op, effects);
             }
+            Command::Receipts { app, after, dead } => {
+                let question = Question::Receipts { after, dead };
+                self.ask(now, ticket, app, question, effects);
+            }
+            Command::SettleReceipts { app, upto, dead } => {
+                let op = Op::SettleReceipts {
+                    ticket,
+                    app,
+                    upto,
+                    dead,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::ReplayReceipts { app } => {
+                self.submit(ticket, Op::ReplayReceipts { ticket, app }, effects);
+            }
             Command::ForgetDevice { app, cid } => self.forget_device(ticket, app, cid, effects),
         }
     }

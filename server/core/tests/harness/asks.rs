@@ -5,7 +5,7 @@ use protocol::{
     Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
     Identity, InstallId, MessageId, Operation, Platform, Welcome,
 };
-use schema::record::{App, AppSettings, PreviousSecrets, Registration};
+use schema::record::{App, AppSettings, Callback, PreviousSecrets, Registration};
 use server_core::command::{Command, Push, Storage};
 use server_core::event::ShardEvent;
 use server_core::ids::AppNo;
@@ -281,6 +281,10 @@ fn settings(line: &Line) -> AppSettings {
             _ => Registration::Closed,
         },
         devices_may_bind: line.named("devices_may_bind").map(|word| word == "yes"),
+        callback: Callback {
+            url: line.named("callback").map(str::to_owned),
+            ..Callback::default()
+        },
         ..AppSettings::default()
     }
 }

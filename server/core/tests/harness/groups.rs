@@ -11,6 +11,8 @@ use server_core::group::{
     GroupState, TagTerm,
 };
 
+use server_core::rows::Keyspace;
+
 use super::asks::app_no;
 use super::line::{Line, body, duration_ms, number};
 use super::world::World;
@@ -37,7 +39,16 @@ pub(super) const VERBS: [&str; 17] = [
 ];
 
 /// More of them.
-pub(super) const MORE_VERBS: [&str; 5] = ["badge", "token", "details", "forget", "dropalias"];
+pub(super) const MORE_VERBS: [&str; 8] = [
+    "badge",
+    "token",
+    "details",
+    "forget",
+    "dropalias",
+    "receipts",
+    "settle",
+    "replay",
+];
 
 impl World {
     pub(super) fn group_line(&mut self, line: &Line) {
@@ -78,6 +89,23 @@ impl World {
                 day: Day::of_ms(self.now.wall_ms),
             },
             "online" => Command::OnlineSamples { app },
+            "receipts" => Command::Receipts {
+                app,
+                after: 0,
+                dead: line.has_word("dead"),
+            },
+            "settle" => {
+                let rows = self.rows.all();
+                let first = rows
+                    .filter(|(keyspace, ..)| *keyspace == Keyspace::Receipt)
+                    .find_map(|(_, key, _)| server_core::keys::receipt_of(key));
+                Command::SettleReceipts {
+                    app,
+                    upto: first.expect("a receipt waits"),
+                    dead: line.has_word("dead"),
+                }
+            }
+            "replay" => Command::ReplayReceipts { app },
             "count" => Command::CountAudience {
                 app,
                 audience: audience(line),
@@ -353,6 +381,13 @@ pub(super) fn answer(
         Answer::Changed(changed) => changed
             .iter()
             .map(|(cid, changed)| format!("{}:{changed}", name(*cid)))
+            .collect(),
+        Answer::Receipts(receipts) => receipts
+            .iter()
+            .map(|(_, receipt)| {
+                let cid = name(ClientId::from_bytes(receipt.cid));
+                format!("{}:{cid}:{}", receipt.task_id, receipt.fate)
+            })
             .collect(),
         Answer::TooManyTags => vec!["too-many-tags".to_owned()],
         Answer::Details(details) => details

@@ -17,6 +17,7 @@ mod groups;
 mod heartbeat;
 mod history;
 mod login;
+mod receipts;
 mod registration;
 mod requests;
 mod stop;

@@ -1,0 +1,138 @@
+//! Receipts: what the developer's server is to hear of each message, in order, until it has.
+//!
+//! Always: a receipt is written in the batch of the event that it tells. Only apps with a callback
+//! URL have any, and pay for them.
+
+use std::collections::btree_map::Entry;
+
+use bytes::Bytes;
+use protocol::MessageId;
+use schema::record::{App, Receipt};
+
+use super::{Step, damaged, made_on};
+use crate::clock::Day;
+use crate::command::Answer;
+use crate::ids::AppNo;
+use crate::keys;
+use crate::limits::{DEAD_RECEIPTS_MAX, RECEIPTS_PER_ANSWER_MAX};
+use crate::op::MessageEnd;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+impl<R: Rows> Step<'_, R> {
+    /// Whether the developer's server of an app hears of its messages.
+    fn wants_receipts(&mut self, app: AppNo) -> Result<bool, RowsError> {
+        let key = keys::app(app);
+        match self.callbacks.entry(app) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(unknown) => {
+                let wants = match self.rows.get(Keyspace::App, &key)? {
+                    Some(row) => App::decode(&row)
+                        .map_err(damaged(Keyspace::App, &key))?
+                        .settings
+                        .callback
+                        .url
+                        .is_some(),
+                    None => false,
+                };
+                Ok(*unknown.insert(wants))
+            }
+        }
+    }
+
+    /// Remembers of which task a message is, if somebody is to hear of it.
+    pub(super) fn note_task(
+        &mut self,
+        app: AppNo,
+        task_id: &str,
+        id: MessageId,
+    ) -> Result<(), RowsError> {
+        if self.wants_receipts(app)? {
+            let keyspace = Keyspace::TaskOf(Day::of_ms(super::made_ms(id)));
+            let text = task_id.as_bytes().to_vec();
+            self.rows.writes.put(keyspace, keys::task_of(id), text);
+        }
+        Ok(())
+    }
+
+    /// The end of a message becomes a receipt.
+    pub(super) fn tell_end(&mut self, end: &MessageEnd) -> Result<(), RowsError> {
+        let Some(app) = end.app else {
+            return Ok(());
+        };
+        if !self.wants_receipts(app)? {
+            return Ok(());
+        }
+        let id = end.end.id;
+        let task = self
+            .rows
+            .get(Keyspace::TaskOf(made_on(id)), &keys::task_of(id))?;
+        // Without one the message is older than the callback.
+        let Some(task_id) = task.and_then(text) else {
+            return Ok(());
+        };
+        let receipt = Receipt {
+            cid: *end.cid.as_bytes(),
+            task_id,
+            message: id.0,
+            fate: end.end.fate as u8,
+            action: 0,
+            at_ms: end.final_ms,
+        };
+        self.queue_receipt(app, &receipt);
+        Ok(())
+    }
+
+    fn queue_receipt(&mut self, app: AppNo, receipt: &Receipt) {
+        let order = self.ids.next(self.now_ms, &mut self.rows.writes).0;
+        let key = keys::receipt(app, order);
+        self.rows
+            .writes
+            .put(Keyspace::Receipt, key, receipt.encode());
+    }
+
+    pub(super) fn settle_receipts(
+        &mut self,
+        app: AppNo,
+        upto: u64,
+        dead: bool,
+    ) -> Result<Answer, RowsError> {
+        let prefix = app.0.to_be_bytes();
+        let end = keys::receipt(app, upto.saturating_add(1));
+        let settled =
+            self.rows
+                .oldest(Keyspace::Receipt, &prefix, &end, RECEIPTS_PER_ANSWER_MAX)?;
+        for (key, row) in settled {
+            if dead {
+                let writes = &mut self.rows.writes;
+                writes.put(Keyspace::DeadReceipt, key.clone(), row.to_vec());
+            }
+            self.rows.writes.delete(Keyspace::Receipt, key);
+        }
+        if dead {
+            let kept = self.rows.under(Keyspace::DeadReceipt, &prefix)?;
+            let gone = kept.len().saturating_sub(DEAD_RECEIPTS_MAX);
+            for (key, _) in kept.into_iter().take(gone) {
+                self.rows.writes.delete(Keyspace::DeadReceipt, key);
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn replay_receipts(&mut self, app: AppNo) -> Result<Answer, RowsError> {
+        let mut dead = self
+            .rows
+            .under(Keyspace::DeadReceipt, &app.0.to_be_bytes())?;
+        dead.truncate(RECEIPTS_PER_ANSWER_MAX);
+        let count = dead.len() as u64;
+        for (key, row) in dead {
+            let receipt = Receipt::decode(&row).map_err(damaged(Keyspace::DeadReceipt, &key))?;
+            self.queue_receipt(app, &receipt);
+            self.rows.writes.delete(Keyspace::DeadReceipt, key);
+        }
+        Ok(Answer::Count(count))
+    }
+}
+
+fn text(bytes: Bytes) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
