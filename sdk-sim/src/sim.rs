@@ -59,6 +59,75 @@ pub struct Run {
     pub handled: usize,
     /// Starts of the server.
     pub processes: u64,
+    /// What it met.
+    pub met: Met,
+}
+
+/// How often a run met what few runs meet: a plan that no longer leads there checks nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Met {
+    /// Apps deleted.
+    pub deletions: u64,
+    /// Phones closed because their app is disabled.
+    pub disabled: u64,
+    /// Messages filtered because their device is muted.
+    pub filtered: u64,
+    /// Devices whose past was told.
+    pub devices_told: u64,
+    /// Tasks whose past was told.
+    pub tasks_told: u64,
+    /// Live sessions told of.
+    pub sessions_told: u64,
+    /// Reads refused for a damaged row.
+    pub reads_refused: u64,
+    /// Ops refused for a damaged row.
+    pub ops_refused: u64,
+    /// Starts refused for a damaged row.
+    pub starts_refused: u64,
+}
+
+impl Met {
+    /// What two runs met.
+    pub fn and(self, other: Met) -> Met {
+        Met {
+            deletions: self.deletions + other.deletions,
+            disabled: self.disabled + other.disabled,
+            filtered: self.filtered + other.filtered,
+            devices_told: self.devices_told + other.devices_told,
+            tasks_told: self.tasks_told + other.tasks_told,
+            sessions_told: self.sessions_told + other.sessions_told,
+            reads_refused: self.reads_refused + other.reads_refused,
+            ops_refused: self.ops_refused + other.ops_refused,
+            starts_refused: self.starts_refused + other.starts_refused,
+        }
+    }
+
+    /// Whether each happened.
+    pub fn is_all(self) -> bool {
+        let Met {
+            deletions,
+            disabled,
+            filtered,
+            devices_told,
+            tasks_told,
+            sessions_told,
+            reads_refused,
+            ops_refused,
+            starts_refused,
+        } = self;
+        ![
+            deletions,
+            disabled,
+            filtered,
+            devices_told,
+            tasks_told,
+            sessions_told,
+            reads_refused,
+            ops_refused,
+            starts_refused,
+        ]
+        .contains(&0)
+    }
 }
 
 /// A run in which a promise was broken.
@@ -106,16 +175,21 @@ fn run_traced(seed: u64, steps: u64, aloud: bool) -> Result<Run, Box<Broken>> {
         let mut world = World::new(seed, inside);
         world.run(steps);
         let (accepted, handled) = world.ledger.counts();
-        (accepted, handled, world.server.process)
+        let met = Met {
+            filtered: world.stages.filtered(),
+            ..world.met
+        };
+        (accepted, handled, world.server.process, met)
     }));
     match outcome {
-        Ok((accepted, handled, processes)) => Ok(Run {
+        Ok((accepted, handled, processes, met)) => Ok(Run {
             seed,
             steps: trace.steps(),
             hash: trace.hash(),
             accepted,
             handled,
             processes,
+            met,
         }),
         Err(panic) => Err(Box::new(Broken {
             seed,

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sdk_sim::sim::{STEPS_DEFAULT, hunt, run};
+use sdk_sim::sim::{Met, STEPS_DEFAULT, hunt, run};
 
 /// Seeds that are always run, and as many steps as the default. One a line; `#` begins a comment.
 const SEEDS: &str = include_str!("../plans/seeds.txt");
@@ -21,9 +21,13 @@ fn fixed_seeds() -> impl Iterator<Item = u64> {
 #[test]
 fn given_the_fixed_seeds_when_run_should_keep_every_promise() {
     let mut accepted = 0;
+    let mut met = Met::default();
     for seed in fixed_seeds() {
         match run(seed, STEPS_DEFAULT) {
-            Ok(run) => accepted += run.accepted,
+            Ok(run) => {
+                accepted += run.accepted;
+                met = met.and(run.met);
+            }
             Err(broken) => panic!("{broken}"),
         }
     }
@@ -31,6 +35,7 @@ fn given_the_fixed_seeds_when_run_should_keep_every_promise() {
         accepted > 1_000,
         "only {accepted} messages were accepted in all runs"
     );
+    assert!(met.is_all(), "some of this never happened: {met:?}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl World {
 
     /// One op that meets a damaged row does not take its neighbours with it: each goes by itself.
     fn commit_one(&mut self, error: &RowsError, mut ops: Vec<Submitted>) {
-        self.check_read_error(error);
+        self.check_damaged(error);
         let process = self.server.process;
         if ops.len() > 1 {
             self.server.committer.one_by_one = ops.len();
@@ -112,6 +112,7 @@ impl World {
             return self.commit_begins();
         }
         let Submitted { shard, op } = ops.pop().expect("an op that failed");
+        self.met.ops_refused += 1;
         self.forgetting_refused |= matches!(op, Op::ForgetDevices { .. });
         let refused = Committed::Done(op.failed());
         self.server.committer.telling.push_back((shard, refused));
@@ -136,10 +137,8 @@ impl World {
         self.server.ids = ids;
         self.on_disk(must_last);
         self.commits += 1;
-        if self.commits.is_multiple_of(COMMITS_PER_SUM) {
-            if !self.is_start_damaged() {
-                sums::check(&self.server.disk.rows, &self.stages);
-            }
+        if self.commits.is_multiple_of(COMMITS_PER_SUM) && !self.is_start_damaged() {
+            sums::check(&self.server.disk.rows, &self.stages);
         }
         let after_us = self.dice.within(1, 200);
         let process = self.server.process;
@@ -148,7 +147,7 @@ impl World {
 
     /// The last batch is written, and synced if it must last.
     pub(super) fn on_disk(&mut self, must_last: bool) {
-        let batch = self.server.disk.last().clone();
+        let batch = self.server.disk.last();
         let lasting = self.server.disk.written(must_last);
         self.stages.visible(&batch, &self.server.disk.rows);
         for batch in lasting {

@@ -7,6 +7,8 @@
 //! The same for both images: a write set becomes visible to readers once it is on disk, or, if
 //! nobody was promised that it lasts, once it is written.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use server_core::apply::Applied;
 use server_core::clock::Day;
@@ -22,8 +24,6 @@ pub(super) struct Batch {
     pub(super) ops: Vec<Submitted>,
     pub(super) events: Vec<(ShardNo, Committed)>,
     pub(super) now_ms: u64,
-    /// Its write set drops the days of messages before this one.
-    pub(super) dropped_before: Option<Day>,
     /// The days whose sums its write set holds.
     pub(super) tallied: Vec<Day>,
 }
@@ -40,7 +40,6 @@ impl Batch {
             ops,
             events: applied.events.clone(),
             now_ms,
-            dropped_before: applied.writes.messages_dropped_before,
             tallied: sums.filter_map(day).collect(),
         }
     }
@@ -49,7 +48,7 @@ impl Batch {
 #[derive(Debug)]
 struct Entry {
     writes: WriteSet,
-    batch: Option<Batch>,
+    batch: Option<Rc<Batch>>,
 }
 
 /// See the module page.
@@ -67,19 +66,19 @@ impl Disk {
     pub(super) fn write(&mut self, writes: WriteSet, batch: Batch) {
         self.tail.push(Entry {
             writes,
-            batch: Some(batch),
+            batch: Some(Rc::new(batch)),
         });
     }
 
     /// The batch that is being written.
-    pub(super) fn last(&self) -> &Batch {
-        let last = self.tail.last().and_then(|entry| entry.batch.as_ref());
+    pub(super) fn last(&self) -> Rc<Batch> {
+        let last = self.tail.last().and_then(|entry| entry.batch.clone());
         last.expect("a batch is being written")
     }
 
     /// The last batch is written and, with `sync`, everything so far is on disk. Returns the
     /// batches that can no longer be lost, in order.
-    pub(super) fn written(&mut self, sync: bool) -> Vec<Batch> {
+    pub(super) fn written(&mut self, sync: bool) -> Vec<Rc<Batch>> {
         let last = self.tail.last_mut().expect("a batch is being written");
         let dropping = WriteSet {
             rows: Default::default(),
@@ -116,11 +115,11 @@ impl Disk {
     }
 
     /// Everything written so far is on disk.
-    pub(super) fn sync(&mut self) -> Vec<Batch> {
+    pub(super) fn sync(&mut self) -> Vec<Rc<Batch>> {
         self.keep(self.tail.len())
     }
 
-    fn keep(&mut self, len: usize) -> Vec<Batch> {
+    fn keep(&mut self, len: usize) -> Vec<Rc<Batch>> {
         let mut lasting = Vec::new();
         for entry in self.tail.drain(..len) {
             self.synced.commit(entry.writes);
@@ -130,7 +129,7 @@ impl Disk {
     }
 
     /// The machine dies. Returns the unsynced batches that survived, and those that did not.
-    pub(super) fn crash(&mut self, dice: &mut Dice) -> (Vec<Batch>, Vec<Batch>) {
+    pub(super) fn crash(&mut self, dice: &mut Dice) -> (Vec<Rc<Batch>>, Vec<Rc<Batch>>) {
         let len = dice.index(self.tail.len() + 1);
         let survived = self.keep(len);
         let lost = self
@@ -154,7 +153,6 @@ mod tests {
             ops: Vec::new(),
             events: Vec::new(),
             now_ms: 0,
-            dropped_before: None,
             tallied: Vec::new(),
         };
         disk.write(writes, batch);

@@ -13,6 +13,7 @@ use server_core::ids::AppNo;
 use server_core::limits::HISTORY_LEN_MAX;
 use server_core::outbox::Fate;
 use server_core::read::{Read, ReadDone};
+use server_core::rows::RowsError;
 
 use super::parties::app_no;
 use super::party::{Ask, task_of};
@@ -51,7 +52,8 @@ impl World {
     /// A reader has read: the past is as it was seen, and only a damaged row is an error.
     pub(super) fn check_read(&mut self, read: &Read, done: &ReadDone) {
         if let Some(error) = done.error() {
-            self.check_read_error(error);
+            self.check_damaged(error);
+            self.met.reads_refused += u64::from(matches!(error, RowsError::Damaged { .. }));
         }
         let (ticket, answer) = match (read, done) {
             (Read::Device { cid, now_ms, .. }, ReadDone::Device { ticket, history }) => {
@@ -60,6 +62,7 @@ impl World {
                     Ok(Some(history)) => {
                         if !self.ledger.is_gone(*cid) {
                             self.check_device(*cid, *now_ms, history);
+                            self.met.devices_told += 1;
                         }
                         Answer::DeviceHistory(history.clone())
                     }
@@ -84,6 +87,7 @@ impl World {
                 let answer = match history {
                     Ok(history) => {
                         self.check_task(told, *now_ms, history.as_deref());
+                        self.met.tasks_told += u64::from(history.is_some());
                         Answer::TaskHistory(history.clone())
                     }
                     Err(_) => Answer::StoreFailed,
@@ -186,12 +190,13 @@ impl World {
     }
 
     /// What a shard says of the session of a CID.
-    pub(super) fn check_live(&self, cid: ClientId, session: Option<&LiveSession>) {
+    pub(super) fn check_live(&mut self, cid: ClientId, session: Option<&LiveSession>) {
         let seen = self.watch.live_of(cid);
         let Some(session) = session else {
             assert!(seen.is_none(), "a session of {cid} is live and not told of");
             return;
         };
+        self.met.sessions_told += 1;
         let (generation, under_way) = seen.unwrap_or_else(|| panic!("no session of {cid} is live"));
         let sent = |id: &MessageId| {
             let one = self.stages.get(&(cid, *id));

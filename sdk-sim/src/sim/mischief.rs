@@ -49,7 +49,7 @@ impl World {
             (plan.read_storms, World::storm_of_reads),
             (plan.commit_storms, World::storm_of_commits),
             (plan.app_switches, World::switch_an_app),
-            (u64::from(plan.deletes), World::delete_an_app),
+            (plan.app_deletions, World::delete_an_app),
             (plan.damages, World::damage_a_row),
         ];
         let mut drawn = self.dice.below(1_000);
@@ -74,11 +74,11 @@ impl World {
             52..62 => self.push_alias(app),
             62..68 => self.burst(app),
             68..76 => self.repeat_old(),
-            76..85 => {
+            76..84 => {
                 let what = self.dice.below(9);
                 self.ask_aside(app, what);
             }
-            85..90 => self.ask_history(app),
+            84..92 => self.ask_history(app),
             _ => self.phone_commands(),
         }
     }

@@ -272,6 +272,7 @@ impl World {
             (Ask::Deletion(app), Answer::Done) => {
                 let gone = self.ledger.is_app_gone(app);
                 assert!(gone, "promised and not durable: the deletion of {app:?}");
+                self.met.deletions += 1;
             }
             (Ask::Live(_) | Ask::App | Ask::Deletion(_) | Ask::Other, _) => {}
         }

@@ -355,6 +355,7 @@ impl World {
                 };
                 assert!(expected, "phone {at} is closed: {reason:?} {text}");
                 if *reason == CloseReason::AppDisabled {
+                    self.met.disabled += 1;
                     // It was told never to come back; its user looks again all the same.
                     self.phone_dies(at);
                 }

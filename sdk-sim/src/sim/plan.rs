@@ -45,8 +45,7 @@ pub(super) struct Plan {
     pub(super) commit_storms: u64,
     pub(super) app_switches: u64,
     pub(super) damages: u64,
-    /// Whether an app is deleted some time.
-    pub(super) deletes: bool,
+    pub(super) app_deletions: u64,
     /// How often a device is muted at a start, in ten starts.
     pub(super) mutes: u64,
     /// Whether some acknowledgements leave out of order, as another SDK may send them.
@@ -90,9 +89,9 @@ impl Plan {
             disk_faults: rate(dice, 2),
             read_storms: rate(dice, 3),
             commit_storms: rate(dice, 1),
-            app_switches: rate(dice, 3),
-            damages: rate(dice, 6),
-            deletes: dice.chance(1, 4),
+            app_switches: rate(dice, 8),
+            damages: rate(dice, 15),
+            app_deletions: rate(dice, 3),
             mutes: dice.below(6),
             late_acks: dice.chance(1, 3),
             days: dice.chance(1, 3),

@@ -7,6 +7,7 @@
 //! messages that the event moves; `sums` recounts from the rows now and then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use protocol::{ClientId, MessageId};
 use schema::record::{Cursor, Outcome, Tally};
@@ -15,6 +16,7 @@ use server_core::clock::Day;
 use server_core::command::{Push, Reach, Storage};
 use server_core::ids::AppNo;
 use server_core::keys;
+use server_core::limits::DAY_GRACE_MS;
 use server_core::op::{Accepted, Committed, CursorMove, Done, MessageEnd, Op, StoredMessage};
 use server_core::outbox::Fate;
 use server_core::rows::{Keyspace, MemoryRows, Rows};
@@ -123,7 +125,7 @@ impl Stages {
     pub(super) fn visible(&mut self, batch: &Batch, rows: &MemoryRows) {
         let mut ops = batch.ops.iter();
         let mut stored = Vec::new();
-        let mut dropped = 0;
+        let (mut over, mut dropped) = (None, 0);
         for (_, event) in &batch.events {
             match event {
                 Committed::Stored { cid, message } => {
@@ -142,7 +144,12 @@ impl Stages {
                             self.accepted(*app, targets, push, accepted, &stored, batch.now_ms);
                         }
                         (Op::Cursors { moves, finals }, _) => self.written(moves, finals),
-                        (_, Done::DaysDropped { expired }) => dropped += expired,
+                        (Op::DropDays(before), Done::DaysDropped { expired }) => {
+                            // The clock may be back in a day that a shard saw end.
+                            let shown = Day::of_ms(batch.now_ms.saturating_sub(DAY_GRACE_MS));
+                            over = over.max(Some((*before).min(shown)));
+                            dropped += expired;
+                        }
                         _ => {}
                     }
                     stored.clear();
@@ -150,8 +157,15 @@ impl Stages {
                 _ => {}
             }
         }
-        let closed = batch.dropped_before.map_or(0, |before| self.close(before));
-        assert_eq!(dropped, closed, "messages that expired with their day");
+        if let Some(before) = over {
+            let closed = self.close(before);
+            assert_eq!(dropped, closed, "messages that expired with their day");
+            let days = rows.message_days();
+            assert!(
+                days.iter().all(|day| *day >= before),
+                "the days before {before:?} are over and have rows: {days:?}"
+            );
+        }
         for day in &batch.tallied {
             self.read_day(*day, rows);
         }
@@ -321,7 +335,7 @@ impl Stages {
     }
 
     /// A process died. What only it knew is forgotten, and these batches are undone.
-    pub(super) fn process_died(&mut self, undone: &[Batch], rows: &MemoryRows) {
+    pub(super) fn process_died(&mut self, undone: &[Rc<Batch>], rows: &MemoryRows) {
         for submitted in undone.iter().flat_map(|batch| &batch.ops) {
             if let Op::Cursors { finals, .. } = &submitted.op {
                 for end in finals {
@@ -443,6 +457,11 @@ impl Stages {
     ) -> impl DoubleEndedIterator<Item = (MessageId, &One)> {
         let all = (cid, MessageId::NONE)..=(cid, MessageId(u64::MAX));
         self.messages.range(all).map(|((_, id), one)| (*id, one))
+    }
+
+    /// Messages that were filtered.
+    pub(super) fn filtered(&self) -> u64 {
+        self.days.values().map(|tally| tally.filtered).sum()
     }
 
     /// What the rows of a day must say.

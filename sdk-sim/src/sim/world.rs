@@ -12,6 +12,7 @@ use server_core::apply::Ids;
 use server_core::clock::{DAY_MS, Now};
 use server_core::ids::SessionId;
 
+use super::Met;
 use super::agenda::{Agenda, Happening};
 use super::damage::Damage;
 use super::dice::Dice;
@@ -72,6 +73,7 @@ pub(super) struct World {
     /// Apps that somebody wanted disabled or enabled, and deleted.
     pub(super) switched: BTreeSet<usize>,
     pub(super) deleting: BTreeSet<usize>,
+    pub(super) met: Met,
     /// Since when nothing is open, in the calm.
     pub(super) settled_since_us: Option<u64>,
 }
@@ -118,6 +120,7 @@ impl World {
             forgetting_refused: false,
             switched: BTreeSet::new(),
             deleting: BTreeSet::new(),
+            met: Met::default(),
             settled_since_us: None,
         };
         world.begin();

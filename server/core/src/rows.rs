@@ -283,8 +283,10 @@ impl MemoryRows {
             self.rows
                 .insert((Keyspace::Msg(day), key), Bytes::from(value));
         }
-        self.rows
-            .retain(|(keyspace, _), _| !writes.drops(*keyspace));
+        if writes.drops_any() {
+            self.rows
+                .retain(|(keyspace, _), _| !writes.drops(*keyspace));
+        }
     }
 
     /// Every row, in order.
