@@ -2,7 +2,8 @@
 //! and virtual time, over a simulated disk and network. See `docs/simulation.md`.
 //!
 //! Owner: whoever holds a seed. Always: a seed is a whole run; the same seed and steps give the
-//! same trace. Read `sim/world.rs` first, then `sim/ledger.rs` (what is promised).
+//! same trace. Read `sim/world.rs` first, then `sim/ledger.rs` (what is promised) and
+//! `sim/stages.rs` (where each message stands).
 
 mod agenda;
 mod aliases;
