@@ -1,0 +1,274 @@
+//! What a million registered devices cost: the time of an expression of eight conditions, and of a
+//! start over a store that holds them with tags and a message each.
+//!
+//! `cargo bench --bench million [-- --devices N]`; prints a table, asserts nothing. The devices are
+//! shared out over two shards, as on two cores; each shard answers for its own, at the same time as
+//! the others, so the time of an expression is that of the slower one.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use protocol::{ClientId, InstallId};
+use schema::record::Device as DeviceRow;
+use server::lifecycle::Lifecycle;
+use server::store::committer::Committer;
+use server::store::{Store, recovery};
+use server::telemetry::Telemetry;
+use server_core::command::{Push, Reach, Storage};
+use server_core::devices::Devices;
+use server_core::group::{Audience, Condition, ConditionKey, ConditionOp};
+use server_core::ids::{AppNo, SessionId, Ticket};
+use server_core::op::Op;
+
+const SHARDS: u16 = 2;
+const APP: AppNo = AppNo(1);
+/// Ops in one commit while the store is filled.
+const BATCH_LEN: usize = 5_000;
+/// How often an expression is resolved.
+const ROUNDS: usize = 15;
+
+fn main() {
+    let mut devices_len = 1_000_000;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--devices" {
+            let number = args.next().expect("a number after --devices");
+            devices_len = number.parse().expect("a number of devices");
+        }
+    }
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store_path = dir.path().join("store");
+    let filled = Instant::now();
+    let store_len = fill(&store_path, devices_len);
+    println!(
+        "{devices_len} devices with five tags and one stored message each: filled in {:.1} s, {} bytes on disk",
+        filled.elapsed().as_secs_f64(),
+        store_len
+    );
+    let loaded = load(&store_path);
+    expression(&loaded);
+    drop(loaded);
+    start(dir.path());
+}
+
+/// A CID whose slot and rest are spread by a fixed mix.
+fn cid(n: u64) -> ClientId {
+    let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&mixed);
+    bytes[8..].copy_from_slice(&n.to_be_bytes());
+    ClientId::from_bytes(bytes)
+}
+
+/// Five tags: a half, a third, a fifth, a hundredth and a thousandth of all have the same.
+fn tags(n: u64) -> Vec<Box<str>> {
+    let mut tags: Vec<Box<str>> = [("h", 2), ("t", 3), ("f", 5), ("c", 100), ("m", 1000)]
+        .map(|(name, of)| format!("{name}{}", n % of).into())
+        .into();
+    tags.sort_unstable();
+    tags
+}
+
+fn fill(path: &Path, devices_len: u64) -> u64 {
+    std::fs::create_dir_all(path).expect("a folder for the store");
+    let store = Store::open(path).expect("a new store");
+    let telemetry = Telemetry::new(SHARDS, 0);
+    let mut committer =
+        Committer::new(store.clone(), telemetry, Lifecycle::default()).expect("a committer");
+    let now_ms = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_millis() as u64;
+    let mut ops = vec![
+        Op::Boot,
+        Op::CreateApp {
+            ticket: None,
+            app: schema::record::App {
+                number: 0,
+                app_id: "benchbenchbenchbenchbench".into(),
+                app_key: "key".into(),
+                app_secret: "secret".into(),
+                master_secret: "master".into(),
+                name: "bench".into(),
+                created_ms: now_ms,
+                disabled: false,
+                sign_required: false,
+                previous: None,
+                settings: Default::default(),
+            },
+        },
+    ];
+    for n in 0..devices_len {
+        let cid = cid(n);
+        let mut install = [0; 16];
+        install[..8].copy_from_slice(&n.to_be_bytes());
+        ops.push(Op::Register {
+            session: SessionId(n),
+            cid,
+            device: DeviceRow {
+                app: APP.0,
+                install: *InstallId::from_bytes(install).as_bytes(),
+                secret_hash: [7; 32],
+                created_ms: now_ms,
+                platform: 1 + (n % 2) as u8,
+                sdk_version: "bench 1".into(),
+                push_off: false,
+                blocked: false,
+            },
+        });
+        ops.push(Op::SetTags {
+            ticket: Ticket(n),
+            app: APP,
+            cid,
+            tags: tags(n),
+        });
+        ops.push(Op::Accept {
+            ticket: Ticket(n),
+            app: APP,
+            targets: vec![(cid, Reach::Offline)],
+            push: Push {
+                request_id: format!("request {n}").into(),
+                task_id: format!("RASS_0101_{n:032x}").into(),
+                storage: Storage::Until(now_ms + 7_200_000),
+                vendor: None,
+                body: Bytes::from(vec![7; 200]),
+            },
+        });
+        if ops.len() >= BATCH_LEN {
+            committer
+                .commit_now(std::mem::take(&mut ops))
+                .expect("committed");
+        }
+    }
+    committer.commit_now(ops).expect("committed");
+    store.sync().expect("synced");
+    drop(committer);
+    drop(store);
+    size_of(path)
+}
+
+fn size_of(path: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => size_of(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+fn load(path: &Path) -> Vec<Devices> {
+    let store = Store::open(path).expect("the store opens");
+    let mut known = Default::default();
+    let view = store.view(&mut known).expect("a view");
+    let started = Instant::now();
+    let devices = recovery::devices(&view, SHARDS).expect("read");
+    println!(
+        "devices, cursors and tags read by one thread in {} ms",
+        started.elapsed().as_millis()
+    );
+    devices
+}
+
+fn expression(shards: &[Devices]) {
+    let condition = |key, op, values: &[&str]| Condition {
+        key,
+        op,
+        values: values.iter().map(|value| (*value).into()).collect(),
+    };
+    use ConditionKey::{Platform, Tag};
+    use ConditionOp::{And, Not, Or};
+    let conditions = vec![
+        condition(Platform, Or, &["android", "ios"]),
+        condition(Tag, Or, &["h0", "h1"]),
+        condition(Tag, Or, &["t0", "t1"]),
+        condition(Tag, Not, &["f0"]),
+        condition(Tag, Not, &["c1", "c2", "c3", "c4"]),
+        condition(Tag, Or, &["f1", "f2", "f3"]),
+        condition(Tag, Not, &["m7"]),
+        condition(Tag, And, &["h1"]),
+    ];
+    let audience = Audience {
+        conditions,
+        activity: None,
+    };
+    let mut slowest: Vec<Duration> = Vec::new();
+    let mut found = 0;
+    for _ in 0..ROUNDS {
+        found = 0;
+        let times = shards.iter().map(|devices| {
+            let started = Instant::now();
+            found += devices.count(APP, &audience, 0);
+            started.elapsed()
+        });
+        slowest.push(times.max().unwrap_or_default());
+    }
+    slowest.sort_unstable();
+    println!(
+        "eight conditions: {found} devices; {:.2} ms on the slower of {SHARDS} shards (median of {ROUNDS}; {:.2} to {:.2})",
+        slowest[ROUNDS / 2].as_secs_f64() * 1e3,
+        slowest[0].as_secs_f64() * 1e3,
+        slowest[ROUNDS - 1].as_secs_f64() * 1e3
+    );
+    let started = Instant::now();
+    let listed: usize = shards
+        .iter()
+        .map(|devices| devices.resolve(APP, &audience, u64::MAX, 0).len())
+        .sum();
+    println!(
+        "the same, listed in order for a push: {listed} devices in {:.1} ms, both shards one after the other",
+        started.elapsed().as_secs_f64() * 1e3
+    );
+}
+
+/// Starts the real server over the store: the time from its start to `ready`.
+fn start(dir: &Path) {
+    for round in 1..=3 {
+        let started = Instant::now();
+        let mut server = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args([
+                "serve",
+                "--device",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--data",
+            ])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        let stdout = server.stdout.take().expect("piped");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let took = started.elapsed();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()));
+        let rss_kib = status
+            .unwrap_or_default()
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .strip_suffix(" kB")?
+                    .parse()
+                    .ok()
+            })
+            .unwrap_or(0_u64);
+        println!(
+            "start {round} to ready: {:.2} s, {} MiB resident; {}",
+            took.as_secs_f64(),
+            rss_kib / 1024,
+            line.split_whitespace().next().unwrap_or("no line")
+        );
+        server.kill().expect("it lives");
+        server.wait().expect("it ends");
+    }
+}
