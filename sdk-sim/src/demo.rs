@@ -189,12 +189,16 @@ impl Stage {
                 continue;
             };
             match news {
-                News::Accepted { task_id, sent_at } => ledger.accepted_push(task_id, sent_at),
-                News::NotAccepted(why) => ledger.refused_push(&why),
-                News::Received { task_id, at } => ledger.received(task_id, at),
-                News::Acked(task_ids) => {
-                    for task_id in task_ids {
-                        ledger.acked_push(task_id);
+                News::Accepted { messages, sent_at } => {
+                    for message in messages {
+                        ledger.accepted_push(message, sent_at);
+                    }
+                }
+                News::NotAccepted { messages, why } => ledger.refused_push(messages, &why),
+                News::Received { message, at } => ledger.received(message, at),
+                News::Acked(messages) => {
+                    for message in messages {
+                        ledger.acked_push(message);
                         progress.step();
                     }
                 }

@@ -266,6 +266,38 @@ impl ThirdParty {
         Accepted::read(&data)
     }
 
+    /// Pushes to every device of the app; returns the task.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn push_all(&self, push: &Push) -> Result<String, CallError> {
+        let body = push.request(&json!("all"));
+        let data = self.call(Method::POST, "/push/all", Some(&body)).await?;
+        push::task_id(&data)
+    }
+
+    /// Pushes to the devices that have a tag; returns the task.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn push_tag(&self, tag: &str, push: &Push) -> Result<String, CallError> {
+        let body = push.request(&json!({
+            "tag": [{ "key": "custom_tag", "values": [tag], "opt_type": "or" }]
+        }));
+        let data = self.call(Method::POST, "/push/tag", Some(&body)).await?;
+        push::task_id(&data)
+    }
+
+    /// Gives clients a tag, at most 1000 at a time.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn tag(&self, tag: &str, cids: &[String]) -> Result<(), CallError> {
+        let path = format!("/user/custom_tag/batch/{tag}");
+        let body = json!({ "cid": cids });
+        self.call(Method::PUT, &path, Some(&body)).await.map(|_| ())
+    }
+
     /// The states of clients (`online` or `offline`) by client id; unknown ones are left out.
     ///
     /// # Errors

@@ -17,7 +17,9 @@ pub(super) fn stay(bootstrap: &Bootstrap, cids: &[String], stage: &mut Stage) ->
     println!("{}\n", curl_line(bootstrap, &token, cid));
     loop {
         match stage.next() {
-            Ok(Some(News::Received { task_id, .. })) => println!("a device received {task_id}"),
+            Ok(Some(News::Received { message, .. })) => {
+                println!("a device received {}", message.task_id);
+            }
             Ok(_) => {}
             Err(Fault::Interrupted) => return Ok(()),
             Err(fault) => return Err(fault),

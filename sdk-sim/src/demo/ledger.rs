@@ -1,4 +1,4 @@
-//! The demo's books: what became of every push.
+//! The demo's books: what became of every message.
 //!
 //! Owner: the main thread. Always: news of one push may come in any order, for the threads that
 //! send them do not wait for each other.
@@ -8,6 +8,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+
+use super::news::Message;
 
 /// Longest latency that is told apart, in microseconds (ten minutes); longer counts as this.
 const LATENCY_US_MAX: u64 = 600_000_000;
@@ -25,7 +27,7 @@ struct Entry {
 
 #[derive(Debug)]
 pub(super) struct Ledger {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<Message, Entry>,
     accepted: u64,
     refused: u64,
     /// Accepted and acked.
@@ -53,9 +55,9 @@ impl Ledger {
         self.accepted
     }
 
-    pub(super) fn accepted_push(&mut self, task_id: String, sent_at: Instant) {
+    pub(super) fn accepted_push(&mut self, message: Message, sent_at: Instant) {
         self.accepted += 1;
-        let entry = self.entries.entry(task_id).or_default();
+        let entry = self.entries.entry(message).or_default();
         entry.sent_at = Some(sent_at);
         if entry.acks > 0 {
             self.settled += 1;
@@ -65,16 +67,16 @@ impl Ledger {
         }
     }
 
-    pub(super) fn refused_push(&mut self, why: &str) {
-        self.refused += 1;
+    pub(super) fn refused_push(&mut self, messages: u64, why: &str) {
+        self.refused += messages;
         if self.reasons.len() < REASONS_SHOWN_MAX && !self.reasons.iter().any(|known| known == why)
         {
             self.reasons.push(why.to_owned());
         }
     }
 
-    pub(super) fn received(&mut self, task_id: String, at: Instant) {
-        let entry = self.entries.entry(task_id).or_default();
+    pub(super) fn received(&mut self, message: Message, at: Instant) {
+        let entry = self.entries.entry(message).or_default();
         entry.receipts += 1;
         if entry.receipts == 1 {
             entry.received_at = Some(at);
@@ -84,8 +86,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn acked_push(&mut self, task_id: String) {
-        let entry = self.entries.entry(task_id).or_default();
+    pub(super) fn acked_push(&mut self, message: Message) {
+        let entry = self.entries.entry(message).or_default();
         entry.acks += 1;
         if entry.acks == 1 && entry.sent_at.is_some() {
             self.settled += 1;
@@ -170,8 +172,11 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn task() -> String {
-        "T".to_owned()
+    fn task() -> Message {
+        Message {
+            task_id: "T".to_owned(),
+            cid: "C".to_owned(),
+        }
     }
 
     #[test]
@@ -221,7 +226,7 @@ mod tests {
     #[test]
     fn given_a_refusal_or_a_loss_when_counted_should_not_be_whole() {
         let mut ledger = Ledger::new();
-        ledger.refused_push("busy");
+        ledger.refused_push(1, "busy");
         assert!(ledger.is_settled(1) && !ledger.is_whole(1, None));
         let mut ledger = Ledger::new();
         ledger.accepted_push(task(), Instant::now());

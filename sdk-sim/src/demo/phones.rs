@@ -15,7 +15,7 @@ use schema::push::PushMessage;
 use tokio::sync::watch;
 
 use super::fault::Fault;
-use super::news::News;
+use super::news::{Message, News};
 use crate::bootstrap::Bootstrap;
 use crate::client::{Config, Event};
 use crate::fleet::{Device, Fleet, Witness};
@@ -136,12 +136,12 @@ fn new_phone(app_id: &str) -> io::Result<Config> {
 struct Hearing {
     news: SyncSender<News>,
     cids: RefCell<Vec<Option<ClientId>>>,
-    /// Tasks received by a device whose acks have not left yet.
-    unacked: RefCell<HashMap<usize, Vec<String>>>,
+    /// Messages received by a device whose acks have not left yet.
+    unacked: RefCell<HashMap<usize, Vec<Message>>>,
 }
 
 impl Witness for Hearing {
-    fn event(&self, device: usize, _cid: Option<ClientId>, event: &Event) -> io::Result<()> {
+    fn event(&self, device: usize, cid: Option<ClientId>, event: &Event) -> io::Result<()> {
         let at = Instant::now();
         match event {
             Event::Online { cid, .. } => {
@@ -157,11 +157,14 @@ impl Witness for Hearing {
                 Ok(())
             }
             Event::Push { body, .. } => {
-                let message = PushMessage::decode(body).map_err(io::Error::other)?;
-                let task_id = message.task_id;
+                let pushed = PushMessage::decode(body).map_err(io::Error::other)?;
+                let message = Message {
+                    task_id: pushed.task_id,
+                    cid: cid.map_or_else(String::new, |cid| cid.to_string()),
+                };
                 let mut unacked = self.unacked.borrow_mut();
-                unacked.entry(device).or_default().push(task_id.clone());
-                send(&self.news, News::Received { task_id, at })
+                unacked.entry(device).or_default().push(message.clone());
+                send(&self.news, News::Received { message, at })
             }
             Event::Repeat { .. } => send(&self.news, News::Repeated),
             _ => Ok(()),
@@ -169,9 +172,9 @@ impl Witness for Hearing {
     }
 
     fn acked(&self, device: usize) {
-        if let Some(task_ids) = self.unacked.borrow_mut().remove(&device) {
+        if let Some(messages) = self.unacked.borrow_mut().remove(&device) {
             // The main thread may have stopped listening.
-            let _ = self.news.send(News::Acked(task_ids));
+            let _ = self.news.send(News::Acked(messages));
         }
     }
 }

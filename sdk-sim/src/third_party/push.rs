@@ -80,6 +80,17 @@ pub fn random_request_id() -> Result<String, CallError> {
     Ok(hex(&bytes))
 }
 
+/// The task of a push to many.
+pub(super) fn task_id(data: &Value) -> Result<String, CallError> {
+    let task_id = data.get("taskid").and_then(Value::as_str);
+    task_id
+        .map(str::to_owned)
+        .ok_or_else(|| CallError::BadAnswer {
+            http: 200,
+            problem: format!("expected {{\"taskid\":…}}, got {data}"),
+        })
+}
+
 /// What the server accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -126,6 +137,14 @@ mod tests {
         push.ttl_ms = Some(-1);
         assert_eq!(push.request(&audience)["settings"], json!({"ttl": -1}));
         assert_eq!(random_request_id().expect("random bytes").len(), 32);
+    }
+
+    #[test]
+    fn given_the_answer_to_a_push_to_many_when_read_should_be_its_task() {
+        assert_eq!(task_id(&json!({"taskid": "T"})).expect("reads"), "T");
+        for bad in [json!(null), json!({"T": {}}), json!({"taskid": 1})] {
+            assert!(task_id(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
