@@ -23,6 +23,7 @@ mod auth;
 #[cfg(test)]
 mod batches;
 mod body;
+mod calendar;
 mod caller;
 mod chunks;
 mod condition;
@@ -45,6 +46,7 @@ mod listen;
 #[cfg(test)]
 mod lists;
 mod member;
+mod message_detail;
 mod notification;
 #[cfg(test)]
 mod operation;
@@ -57,9 +59,14 @@ mod push_request;
 mod quota;
 mod reach;
 mod refusal;
+mod report;
+mod report_query;
+#[cfg(test)]
+mod reports_end_to_end;
 mod route;
 mod service;
 mod settings;
+mod statistics;
 mod strategy;
 mod task;
 mod task_id;

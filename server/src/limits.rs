@@ -88,6 +88,12 @@ pub const VENDOR_HELD_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// Messages handed to the vendor channel before other requests have their turn.
 pub const VENDOR_MESSAGES_PER_TURN: usize = 64;
+/// Tasks of one report, as Getui documents. When over: 20001.
+pub const API_PATH_TASKS_MAX: usize = 200;
+
+/// Days before today that a group report reaches back, as Getui documents, so that a span of dates
+/// cannot make a reader walk for long. When over: earlier days are left out.
+pub const GROUP_REPORT_DAYS: u32 = 70;
 
 /// Values of one condition: their count takes one byte of a stored row. When over: 20001.
 pub const CONDITION_ITEM_VALUES_MAX: usize = u8::MAX as usize;

@@ -150,7 +150,7 @@ fn given_a_quick_push_to_a_tag_when_taken_should_begin_at_once() {
             (json!("x".repeat(33)), "fast_custom_tag size over limit"),
         ] {
             let body = push(json!({ "fast_custom_tag": tag }), Value::Null);
-            assert_eq!(third_party.refusal(path, &body).await, msg);
+            assert_eq!(third_party.refusal("POST", path, &body).await, msg);
         }
         let body = push(json!({"fast_custom_tag": 7}), Value::Null);
         assert_eq!(third_party.call("POST", path, &body).await.json["code"], 0);
@@ -197,7 +197,11 @@ fn given_pushes_to_an_app_that_are_wrong_when_asked_for_should_name_the_member()
             ),
         ] {
             let body = push(audience, Value::Null);
-            assert_eq!(third_party.refusal(path, &body).await, msg, "{path} {body}");
+            assert_eq!(
+                third_party.refusal("POST", path, &body).await,
+                msg,
+                "{path} {body}"
+            );
         }
         for (path, audience) in [("/push/all", json!("all")), ("/push/tag", vip)] {
             for (settings, msg) in [
@@ -212,7 +216,11 @@ fn given_pushes_to_an_app_that_are_wrong_when_asked_for_should_name_the_member()
                 ),
             ] {
                 let body = push(audience.clone(), settings);
-                assert_eq!(third_party.refusal(path, &body).await, msg, "{path} {body}");
+                assert_eq!(
+                    third_party.refusal("POST", path, &body).await,
+                    msg,
+                    "{path} {body}"
+                );
             }
             // 22002: the time itself is not legal.
             let week = 7 * 24 * 3_600_000;
@@ -230,7 +238,7 @@ fn given_pushes_to_an_app_that_are_wrong_when_asked_for_should_name_the_member()
             let mut body = push(audience, Value::Null);
             body["request_id"] = Value::Null;
             assert_eq!(
-                third_party.refusal(path, &body).await,
+                third_party.refusal("POST", path, &body).await,
                 "request_id cannot be null"
             );
         }

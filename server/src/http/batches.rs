@@ -135,7 +135,7 @@ fn given_a_batch_of_aliases_when_pushed_should_be_keyed_by_cid_under_one_task_ea
         // Nobody at all.
         let nobody = batch(&elements[1..]);
         assert_eq!(
-            third_party.refusal(path, &nobody).await,
+            third_party.refusal("POST", path, &nobody).await,
             "target user is invalid"
         );
     });
@@ -169,7 +169,9 @@ fn given_an_asynchronous_batch_when_pushed_should_be_answered_bare_and_only_when
         let body =
             json!({"is_async": true, "msg_list": [push("request-03", json!({"cid": [UNKNOWN]}))]});
         assert_eq!(
-            third_party.refusal("/push/single/batch/cid", &body).await,
+            third_party
+                .refusal("POST", "/push/single/batch/cid", &body)
+                .await,
             "target user is invalid"
         );
     });
@@ -208,7 +210,12 @@ fn given_bad_elements_when_others_are_good_should_not_hinder_them() {
             (6, "msg_list type error"),
             (7, "request_id cannot be null"),
         ] {
-            assert_eq!(third_party.refusal(path, &batch(&bad[first..])).await, msg);
+            assert_eq!(
+                third_party
+                    .refusal("POST", path, &batch(&bad[first..]))
+                    .await,
+                msg
+            );
         }
     });
 }
@@ -234,7 +241,7 @@ fn given_batches_of_the_wrong_form_when_pushed_should_name_the_member() {
             ),
         ] {
             for path in ["/push/single/batch/cid", "/push/single/batch/alias"] {
-                assert_eq!(third_party.refusal(path, &body).await, msg);
+                assert_eq!(third_party.refusal("POST", path, &body).await, msg);
             }
         }
         for body in [json!([]), Value::Null, json!("x")] {
@@ -372,7 +379,11 @@ fn given_a_single_push_by_tag_when_the_tags_are_not_so_should_be_ignored_and_not
             ),
             (push("request-01", json!("all")), "audience is invalid"),
         ] {
-            assert_eq!(third_party.refusal(path, &body).await, msg, "{body}");
+            assert_eq!(
+                third_party.refusal("POST", path, &body).await,
+                msg,
+                "{body}"
+            );
         }
     });
 }

@@ -4,6 +4,7 @@
 //! Always: port 0, one thread, and a limit of time on every test instead of sleeps.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -166,7 +167,7 @@ impl Site {
         )
     }
 
-    /// A third party that is logged in.
+    /// A third party of the app: a connection, and the token that each of its calls carries.
     pub(super) async fn third_party(&self) -> ThirdParty {
         let (client, token) = self.log_in().await;
         ThirdParty { client, token }
@@ -190,8 +191,8 @@ pub(super) struct ThirdParty {
 }
 
 impl ThirdParty {
-    /// Calls a path below `/v2/app`.
-    pub(super) async fn call(&mut self, verb: &str, path: &str, body: &Value) -> Response {
+    /// Calls a path below `/v2/app`. The body is JSON or any other text; the empty one is none.
+    pub(super) async fn call(&mut self, verb: &str, path: &str, body: impl Display) -> Response {
         let headers = format!("token: {}\r\n", self.token);
         let path = format!("/v2/app{path}");
         self.client
@@ -199,13 +200,25 @@ impl ThirdParty {
             .await
     }
 
-    /// Posts a body that must be refused as 20001, and gives the text of the answer.
-    pub(super) async fn refusal(&mut self, path: &str, body: &Value) -> String {
-        let answer = self.call("POST", path, body).await;
+    /// A call that must succeed: the whole envelope of its answer.
+    pub(super) async fn done(&mut self, verb: &str, path: &str, body: impl Display) -> Value {
+        let answer = self.call(verb, path, &body).await;
+        assert_eq!(
+            (answer.status, answer.json["code"].as_i64()),
+            (200, Some(0)),
+            "{verb} {path} {body}: {}",
+            answer.json
+        );
+        answer.json
+    }
+
+    /// A call that must be refused as 20001: the text of its answer.
+    pub(super) async fn refusal(&mut self, verb: &str, path: &str, body: impl Display) -> String {
+        let answer = self.call(verb, path, &body).await;
         assert_eq!(
             (answer.status, answer.json["code"].as_i64()),
             (400, Some(20001)),
-            "{path} {body}: {}",
+            "{verb} {path} {body}: {}",
             answer.json
         );
         assert!(answer.json.get("data").is_none(), "{}", answer.json);

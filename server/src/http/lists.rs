@@ -151,7 +151,7 @@ fn given_the_message_of_a_list_when_taken_should_answer_its_task() {
             ),
         ] {
             let body = and(body.clone(), name, value);
-            assert_eq!(third_party.refusal(path, &body).await, msg);
+            assert_eq!(third_party.refusal("POST", path, &body).await, msg);
         }
     });
 }
@@ -200,7 +200,9 @@ fn given_a_thousand_cids_when_pushed_to_a_list_should_be_one_question_a_shard() 
         assert_eq!(site.asked.borrow().len(), 3);
         let more: Vec<String> = (0..1001).map(|number| format!("{number:032x}")).collect();
         assert_eq!(
-            third_party.refusal(path, &to_cids(json!(more))).await,
+            third_party
+                .refusal("POST", path, &to_cids(json!(more)))
+                .await,
             "cid size over limit"
         );
     });
@@ -249,7 +251,7 @@ fn given_lists_that_are_wrong_when_pushed_should_say_why() {
             (to_cids(json!(["nonsense"])), "target user is invalid"),
         ] {
             assert_eq!(
-                third_party.refusal("/push/list/cid", &body).await,
+                third_party.refusal("POST", "/push/list/cid", &body).await,
                 msg,
                 "{body}"
             );
@@ -275,7 +277,11 @@ fn given_lists_that_are_wrong_when_pushed_should_say_why() {
             ),
         ] {
             let path = "/push/list/alias";
-            assert_eq!(third_party.refusal(path, &body).await, msg, "{body}");
+            assert_eq!(
+                third_party.refusal("POST", path, &body).await,
+                msg,
+                "{body}"
+            );
         }
         let answer = third_party.call("POST", "/push/list/cid", &json!([])).await;
         assert_eq!((answer.status, &answer.json["code"]), (200, &json!(1)));
@@ -334,7 +340,9 @@ fn given_a_thousand_aliases_when_pushed_to_a_list_should_each_be_looked_up_and_e
         assert_eq!(site.asked.borrow().len(), 1000 + 1);
         let more: Vec<String> = (0..1001).map(|number| format!("a{number}")).collect();
         assert_eq!(
-            third_party.refusal(path, &to_aliases(json!(more))).await,
+            third_party
+                .refusal("POST", path, &to_aliases(json!(more)))
+                .await,
             "alias size over limit"
         );
     });
@@ -375,7 +383,7 @@ fn given_a_list_by_tag_when_pushed_should_ignore_those_whose_tags_are_not_so() {
             (to(&[item(UNKNOWN, "gold")]), "target user is invalid"),
             (to(&[json!({"cid": CID})]), "tag cannot be null"),
         ] {
-            assert_eq!(third_party.refusal(path, &body).await, msg);
+            assert_eq!(third_party.refusal("POST", path, &body).await, msg);
         }
     });
 }

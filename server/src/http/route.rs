@@ -61,6 +61,14 @@ pub(super) enum Endpoint {
     CidsOfAlias,
     UnbindAliases,
     Status,
+    MessageDetail,
+    TaskReport,
+    TaskFailures,
+    GroupReport,
+    PushDay,
+    PushCount,
+    UserDay,
+    OnlineUsers,
     Check,
     NotEnabled,
     Apps,
@@ -121,13 +129,41 @@ impl Endpoint {
         matches!(self, Endpoint::Health | Endpoint::Ready)
     }
 
+    /// Whether it tells of pushes or of numbers.
+    pub(super) fn is_report(self) -> bool {
+        matches!(
+            self,
+            Endpoint::MessageDetail
+                | Endpoint::TaskReport
+                | Endpoint::TaskFailures
+                | Endpoint::GroupReport
+                | Endpoint::PushDay
+                | Endpoint::PushCount
+                | Endpoint::UserDay
+                | Endpoint::OnlineUsers
+        )
+    }
+
     /// Whether the body is read as JSON; elsewhere it is thrown away unread, because the PHP client
     /// sends `null` or the body of an earlier call.
     pub(super) fn takes_body(self) -> bool {
         matches!(
             self,
             Endpoint::Auth
-                | Endpoint::SingleCid
+                | Endpoint::BindAliases
+                | Endpoint::UnbindAliases
+                | Endpoint::CreateApp
+                | Endpoint::ChangeApp
+                | Endpoint::RotateApp
+        ) || self.is_push()
+            || self.is_admin_push()
+    }
+
+    /// Whether a third party pushes, or hands in what is to be pushed.
+    pub(super) fn is_push(self) -> bool {
+        matches!(
+            self,
+            Endpoint::SingleCid
                 | Endpoint::SingleAlias
                 | Endpoint::BatchCid
                 | Endpoint::BatchAlias
@@ -139,12 +175,7 @@ impl Endpoint {
                 | Endpoint::PushFastTag
                 | Endpoint::SingleByTag
                 | Endpoint::ListByTag
-                | Endpoint::BindAliases
-                | Endpoint::UnbindAliases
-                | Endpoint::CreateApp
-                | Endpoint::ChangeApp
-                | Endpoint::RotateApp
-        ) || self.is_admin_push()
+        )
     }
 
     /// Whether an operator pushes in the name of an app.
@@ -212,14 +243,14 @@ const TABLE: &[Row] = &[
     rest("DELETE", "/v2/{}/task/{}", Endpoint::StopTask),
     rest("GET", "/v2/{}/task/schedule/{}", Endpoint::Schedule),
     rest("DELETE", "/v2/{}/task/schedule/{}", Endpoint::Unschedule),
-    known("GET", "/v2/{}/task/detail/{}/{}"),
-    known("GET", "/v2/{}/report/push/task/{}"),
-    known("GET", "/v2/{}/report/push/task_group/{}"),
-    known("GET", "/v2/{}/report/push/task/{}/detail"),
-    known("GET", "/v2/{}/report/push/date/{}"),
-    known("GET", "/v2/{}/report/push/count"),
-    known("GET", "/v2/{}/report/user/date/{}"),
-    known("GET", "/v2/{}/report/online_user"),
+    rest("GET", "/v2/{}/task/detail/{}/{}", Endpoint::MessageDetail),
+    rest("GET", "/v2/{}/report/push/task/{}", Endpoint::TaskReport),
+    rest("GET", "/v2/{}/report/push/task_group/{}", Endpoint::GroupReport),
+    rest("GET", "/v2/{}/report/push/task/{}/detail", Endpoint::TaskFailures),
+    rest("GET", "/v2/{}/report/push/date/{}", Endpoint::PushDay),
+    rest("GET", "/v2/{}/report/push/count", Endpoint::PushCount),
+    rest("GET", "/v2/{}/report/user/date/{}", Endpoint::UserDay),
+    rest("GET", "/v2/{}/report/online_user", Endpoint::OnlineUsers),
     rest("POST", "/v2/{}/user/alias", Endpoint::BindAliases),
     rest("GET", "/v2/{}/user/alias/cid/{}", Endpoint::AliasOfCid),
     rest("GET", "/v2/{}/user/cid/alias/{}", Endpoint::CidsOfAlias),

@@ -26,7 +26,10 @@ use super::push::{self, Naming, Pusher};
 use super::quota::Quota;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
-use super::{admin, alias, app_push, auth, caller, gzip, inquiry, list_push, path, task, user};
+use super::{
+    admin, alias, app_push, auth, caller, gzip, inquiry, list_push, message_detail, path, report,
+    statistics, task, user,
+};
 use crate::addresses;
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
@@ -245,21 +248,13 @@ impl Call<'_> {
         };
         let bytes = held.as_ref().map_or(&[][..], HeldBody::bytes);
         let asker = &self.ingress.asker;
-        let alias_type = path::query_value(self.parts.uri.query(), "alias_type");
         match endpoint {
             Endpoint::StopTask => task::stop(asker, &app, self.value(1)).await,
             Endpoint::Schedule => task::schedule(asker, &app, self.value(1)).await,
             Endpoint::Unschedule => task::unschedule(asker, &app, self.value(1)).await,
-            Endpoint::BindAliases => alias::bind(asker, &app, bytes).await,
-            Endpoint::UnbindAliases => alias::unbind(asker, &app, bytes).await,
-            Endpoint::AliasOfCid => {
-                alias::of_cid(asker, &app, self.value(1), alias_type.as_deref()).await
-            }
-            Endpoint::CidsOfAlias => {
-                alias::cids(asker, &app, self.value(1), alias_type.as_deref()).await
-            }
-            Endpoint::Status => user::status(asker, &app, self.value(1)).await,
-            _ => self.push(endpoint, self.pusher(app), bytes).await,
+            _ if endpoint.is_push() => self.push(endpoint, self.pusher(app), bytes).await,
+            _ if endpoint.is_report() => self.report(endpoint, &app).await,
+            _ => self.user(endpoint, &app, bytes).await,
         }
     }
 
@@ -277,6 +272,38 @@ impl Call<'_> {
             Endpoint::PushAll => app_push::all(&pusher, bytes).await,
             Endpoint::PushTag => app_push::tag(&pusher, bytes).await,
             Endpoint::PushFastTag => app_push::fast_custom_tag(&pusher, bytes).await,
+            _ => Err(Fault::NotEnabled),
+        }
+    }
+
+    /// What is asked and said about users.
+    async fn user(&self, endpoint: Endpoint, app: &App, bytes: &[u8]) -> Result<Reply, Fault> {
+        let (asker, value) = (&self.ingress.asker, self.value(1));
+        let alias_type = path::query_value(self.parts.uri.query(), "alias_type");
+        let alias_type = alias_type.as_deref();
+        match endpoint {
+            Endpoint::BindAliases => alias::bind(asker, app, bytes).await,
+            Endpoint::UnbindAliases => alias::unbind(asker, app, bytes).await,
+            Endpoint::AliasOfCid => alias::of_cid(asker, app, value, alias_type).await,
+            Endpoint::CidsOfAlias => alias::cids(asker, app, value, alias_type).await,
+            Endpoint::Status => user::status(asker, app, value).await,
+            _ => Err(Fault::NotEnabled),
+        }
+    }
+
+    /// What became of pushes, and the numbers of an app.
+    async fn report(&self, endpoint: Endpoint, app: &App) -> Result<Reply, Fault> {
+        let (asker, value) = (&self.ingress.asker, self.value(1));
+        let query = self.parts.uri.query();
+        match endpoint {
+            Endpoint::MessageDetail => message_detail::way(asker, app, value, self.value(2)).await,
+            Endpoint::TaskReport => report::tasks(asker, app, value, query, false).await,
+            Endpoint::TaskFailures => report::tasks(asker, app, value, query, true).await,
+            Endpoint::GroupReport => report::group_name(asker, app, value, query, now_ms()).await,
+            Endpoint::PushDay => report::day(asker, app, value, now_ms()).await,
+            Endpoint::PushCount => Ok(statistics::push_count()),
+            Endpoint::UserDay => statistics::users(asker, app, value, now_ms()).await,
+            Endpoint::OnlineUsers => statistics::online(asker, app).await,
             _ => Err(Fault::NotEnabled),
         }
     }
