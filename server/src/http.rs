@@ -20,14 +20,18 @@ mod app_settings;
 mod at_the_door;
 mod audience;
 mod auth;
+mod badge;
 #[cfg(test)]
 mod batches;
+mod blacklist;
 mod body;
 mod calendar;
 mod caller;
 mod chunks;
+mod cid_list;
 mod condition;
 mod deadline;
+mod detail;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
@@ -39,6 +43,7 @@ mod fixture;
 mod guard;
 mod gzip;
 mod head;
+mod headcount;
 mod ingress;
 mod inquiry;
 mod list_push;
@@ -68,11 +73,15 @@ mod service;
 mod settings;
 mod statistics;
 mod strategy;
+mod tag;
 mod task;
 mod task_id;
 mod tokens;
 mod user;
+#[cfg(test)]
+mod users_end_to_end;
 mod vendor_desk;
+mod vendor_token;
 #[cfg(test)]
 mod vendors;
 mod wire;

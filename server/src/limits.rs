@@ -88,8 +88,14 @@ pub const VENDOR_HELD_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// Messages handed to the vendor channel before other requests have their turn.
 pub const VENDOR_MESSAGES_PER_TURN: usize = 64;
+/// CIDs of a black list or a badge in one path segment, as Getui documents. When over: 20001.
+pub const API_PATH_CIDS_MAX: usize = 200;
+
 /// Tasks of one report, as Getui documents. When over: 20001.
 pub const API_PATH_TASKS_MAX: usize = 200;
+
+/// Tags of one client, as Getui documents. When over: 20001.
+pub const TAGS_PER_CID_MAX: usize = 100;
 
 /// Days before today that a group report reaches back, as Getui documents, so that a span of dates
 /// cannot make a reader walk for long. When over: earlier days are left out.
@@ -136,6 +142,14 @@ pub mod api_len {
     pub const NAME_MAX: usize = 256;
     /// A tag, and a value of a condition.
     pub const TAG_MAX: usize = 32;
+    /// All tags of one client together.
+    pub const TAGS_MAX: usize = 512;
+    /// The kind of a vendor token: `type` in the path, which Getui does not bound; names have a few
+    /// letters.
+    pub const TOKEN_KIND_MAX: usize = 32;
+    /// `device_token`, which Getui does not bound; the longest vendor's have a few hundred, and a
+    /// client's row must hold it.
+    pub const DEVICE_TOKEN_MAX: usize = 1024;
     /// Longest life of a stored message in ms: three days.
     pub const TTL_MS_MAX: i64 = 259_200_000;
     /// Life of a stored message in ms when the request says nothing: two hours.

@@ -1,4 +1,4 @@
-//! Binding, unbinding and looking up aliases (rows 25-28 of `rest-v2.md`).
+//! Binding, unbinding and looking up aliases (rows 25-29 of `rest-v2.md`).
 //!
 //! Always: a list is bound as a whole or not at all, by the shard that it is sent to.
 
@@ -83,6 +83,30 @@ pub(super) async fn unbind(asker: &Asker, app: &App, bytes: &[u8]) -> Result<Rep
         bindings,
     };
     done(&asker.ask(asker.owner(first), command).await)
+}
+
+/// `DELETE /user/alias/{alias}`: nobody has it any more.
+///
+/// # Errors
+/// A bad alias or alias type; a shard that is busy.
+pub(super) async fn drop_alias(
+    asker: &Asker,
+    app: &App,
+    alias: &str,
+    alias_type: Option<&str>,
+) -> Result<Reply, Fault> {
+    let app = AppNo(app.number);
+    let (alias, alias_type) = (
+        alias_name::alias(alias)?,
+        alias_name::alias_type(alias_type)?,
+    );
+    let home = asker.home(&alias_name(app, &alias_type, &alias));
+    let command = Command::DropAlias {
+        app,
+        alias_type,
+        alias,
+    };
+    done(&asker.ask(home, command).await)
 }
 
 /// `GET /user/alias/cid/{cid}`.

@@ -17,7 +17,7 @@ use super::{alias_name, condition};
 use crate::limits::{API_LIST_LEN_MAX, api_len};
 
 /// Characters that are read of a CID before it is parsed; a CID has 32.
-const CID_TEXT_LEN_MAX: usize = 64;
+pub(super) const CID_TEXT_LEN_MAX: usize = 64;
 
 object! {
     /// The members of an audience.

@@ -53,6 +53,8 @@ pub(super) enum Fault {
     OverQuota(Overrun),
     /// No admin token, or not the right one.
     AdminToken,
+    /// Nobody may ask what other apps on a phone do: we cannot see them.
+    DeviceStatus,
     /// A queue was full, the store is behind or refuses: nothing was promised, and the call may be
     /// repeated with its request id.
     Busy,
@@ -92,7 +94,7 @@ impl Fault {
                 StatusCode::UNAUTHORIZED
             }
             Fault::OverQuota(overrun) if overrun.is_permission() => StatusCode::UNAUTHORIZED,
-            Fault::Busy | Fault::OverQuota(_) => StatusCode::FORBIDDEN,
+            Fault::DeviceStatus | Fault::Busy | Fault::OverQuota(_) => StatusCode::FORBIDDEN,
             Fault::NoSuchPath | Fault::NoSuchApp | Fault::NoSuchTask => StatusCode::NOT_FOUND,
             Fault::WrongVerb => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -116,6 +118,7 @@ impl Fault {
             Fault::TaskBegun => 22001,
             Fault::ScheduleTime => 22002,
             Fault::Busy => 30019,
+            Fault::DeviceStatus => 30020,
         }
     }
 
@@ -141,6 +144,7 @@ impl Fault {
             Fault::Denied => "ip is not allowed".into(),
             Fault::OverQuota(overrun) => overrun.to_string().into(),
             Fault::AdminToken => "admin token is invalid".into(),
+            Fault::DeviceStatus => "permission denied of querying device status".into(),
             Fault::Busy => "system busy, retry later".into(),
         }
     }
@@ -202,6 +206,12 @@ mod tests {
             (Fault::AppDisabled, 401, 10002, "app is disabled"),
             (Fault::Denied, 401, 10002, "ip is not allowed"),
             (Fault::AdminToken, 401, 10001, "admin token is invalid"),
+            (
+                Fault::DeviceStatus,
+                403,
+                30020,
+                "permission denied of querying device status",
+            ),
             (Fault::Busy, 403, 30019, "system busy, retry later"),
         ];
         for (fault, status, code, msg) in table {

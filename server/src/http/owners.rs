@@ -1,4 +1,4 @@
-//! One question about many CIDs, asked of the shards that own them, all at the same time.
+//! One question to several shards, all at the same time: to those that own some CIDs, or to all.
 //!
 //! Always: each shard gets one command with only its own CIDs; one shard that is busy makes the
 //! whole question busy, since half an answer would look like unknown CIDs.
@@ -27,9 +27,29 @@ pub(super) async fn ask_each(
     for cid in cids {
         groups.entry(asker.owner(*cid)).or_default().push(*cid);
     }
+    let commands = groups.into_iter();
+    ask_all(asker, commands.map(|(shard, cids)| (shard, command(cids)))).await
+}
+
+/// The answers of all shards there are, in no order.
+///
+/// # Errors
+/// [`Fault::Busy`] if one did not answer.
+pub(super) async fn ask_every(
+    asker: &Rc<Asker>,
+    command: impl Fn() -> Command,
+) -> Result<Vec<Answer>, Fault> {
+    let shards = (0..asker.shard_count()).map(ShardNo);
+    ask_all(asker, shards.map(|shard| (shard, command()))).await
+}
+
+async fn ask_all(
+    asker: &Rc<Asker>,
+    commands: impl Iterator<Item = (ShardNo, Command)>,
+) -> Result<Vec<Answer>, Fault> {
     let mut asked = JoinSet::new();
-    for (shard, cids) in groups {
-        let (asker, command) = (Rc::clone(asker), command(cids));
+    for (shard, command) in commands {
+        let asker = Rc::clone(asker);
         asked.spawn_local(async move { asker.ask(shard, command).await });
     }
     let mut answers = Vec::with_capacity(asked.len());

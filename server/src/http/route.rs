@@ -60,7 +60,19 @@ pub(super) enum Endpoint {
     AliasOfCid,
     CidsOfAlias,
     UnbindAliases,
+    DropAlias,
+    SetTags,
+    TagsOfCid,
+    AddTag,
+    RemoveTag,
+    Block,
+    Unblock,
     Status,
+    DeviceStatus,
+    Details,
+    SetBadge,
+    CountUsers,
+    BindTokens,
     MessageDetail,
     TaskReport,
     TaskFailures,
@@ -69,6 +81,7 @@ pub(super) enum Endpoint {
     PushCount,
     UserDay,
     OnlineUsers,
+    DiscardLog,
     Check,
     NotEnabled,
     Apps,
@@ -152,6 +165,12 @@ impl Endpoint {
             Endpoint::Auth
                 | Endpoint::BindAliases
                 | Endpoint::UnbindAliases
+                | Endpoint::SetTags
+                | Endpoint::AddTag
+                | Endpoint::RemoveTag
+                | Endpoint::SetBadge
+                | Endpoint::CountUsers
+                | Endpoint::BindTokens
                 | Endpoint::CreateApp
                 | Endpoint::ChangeApp
                 | Endpoint::RotateApp
@@ -255,24 +274,24 @@ const TABLE: &[Row] = &[
     rest("GET", "/v2/{}/user/alias/cid/{}", Endpoint::AliasOfCid),
     rest("GET", "/v2/{}/user/cid/alias/{}", Endpoint::CidsOfAlias),
     rest("DELETE", "/v2/{}/user/alias", Endpoint::UnbindAliases),
-    known("DELETE", "/v2/{}/user/alias/{}"),
-    known("POST", "/v2/{}/user/custom_tag/cid/{}"),
-    known("GET", "/v2/{}/user/custom_tag/cid/{}"),
-    known("PUT", "/v2/{}/user/custom_tag/batch/{}"),
-    known("DELETE", "/v2/{}/user/custom_tag/batch/{}"),
-    known("POST", "/v2/{}/user/black/cid/{}"),
-    known("DELETE", "/v2/{}/user/black/cid/{}"),
+    rest("DELETE", "/v2/{}/user/alias/{}", Endpoint::DropAlias),
+    rest("POST", "/v2/{}/user/custom_tag/cid/{}", Endpoint::SetTags),
+    rest("GET", "/v2/{}/user/custom_tag/cid/{}", Endpoint::TagsOfCid),
+    rest("PUT", "/v2/{}/user/custom_tag/batch/{}", Endpoint::AddTag),
+    rest("DELETE", "/v2/{}/user/custom_tag/batch/{}", Endpoint::RemoveTag),
+    rest("POST", "/v2/{}/user/black/cid/{}", Endpoint::Block),
+    rest("DELETE", "/v2/{}/user/black/cid/{}", Endpoint::Unblock),
     rest("GET", "/v2/{}/user/status/{}", Endpoint::Status),
-    known("GET", "/v2/{}/user/deviceStatus/{}"),
-    known("GET", "/v2/{}/user/detail/{}"),
-    known("POST", "/v2/{}/user/badge/cid/{}"),
-    known("POST", "/v2/{}/user/count"),
-    known("POST", "/v2/{}/user/bind_dt/{}"),
+    rest("GET", "/v2/{}/user/deviceStatus/{}", Endpoint::DeviceStatus),
+    rest("GET", "/v2/{}/user/detail/{}", Endpoint::Details),
+    rest("POST", "/v2/{}/user/badge/cid/{}", Endpoint::SetBadge),
+    rest("POST", "/v2/{}/user/count", Endpoint::CountUsers),
+    rest("POST", "/v2/{}/user/bind_dt/{}", Endpoint::BindTokens),
     known("POST", "/v2/{}/user/smart_crowd/create"),
     known("POST", "/v2/{}/user/smart_crowd/task/list"),
     known("POST", "/v2/{}/user/smart_crowd/model/list"),
     rest("HEAD", "/v2/check", Endpoint::Check),
-    known("POST", "/v2/{}/log/upload"),
+    rest("POST", "/v2/{}/log/upload", Endpoint::DiscardLog),
     row("GET", "/healthz", HEALTH, Endpoint::Health),
     row("HEAD", "/healthz", HEALTH, Endpoint::Health),
     row("GET", "/readyz", HEALTH, Endpoint::Ready),

@@ -27,8 +27,8 @@ use super::quota::Quota;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
-    admin, alias, app_push, auth, caller, gzip, inquiry, list_push, message_detail, path, report,
-    statistics, task, user,
+    admin, alias, app_push, auth, badge, blacklist, caller, detail, gzip, headcount, inquiry,
+    list_push, message_detail, path, report, statistics, tag, task, user, vendor_token,
 };
 use crate::addresses;
 use crate::lifecycle::Stage;
@@ -252,6 +252,7 @@ impl Call<'_> {
             Endpoint::StopTask => task::stop(asker, &app, self.value(1)).await,
             Endpoint::Schedule => task::schedule(asker, &app, self.value(1)).await,
             Endpoint::Unschedule => task::unschedule(asker, &app, self.value(1)).await,
+            Endpoint::DiscardLog => Ok(Reply::done()),
             _ if endpoint.is_push() => self.push(endpoint, self.pusher(app), bytes).await,
             _ if endpoint.is_report() => self.report(endpoint, &app).await,
             _ => self.user(endpoint, &app, bytes).await,
@@ -286,7 +287,19 @@ impl Call<'_> {
             Endpoint::UnbindAliases => alias::unbind(asker, app, bytes).await,
             Endpoint::AliasOfCid => alias::of_cid(asker, app, value, alias_type).await,
             Endpoint::CidsOfAlias => alias::cids(asker, app, value, alias_type).await,
+            Endpoint::DropAlias => alias::drop_alias(asker, app, value, alias_type).await,
+            Endpoint::SetTags => tag::replace(asker, app, value, bytes).await,
+            Endpoint::TagsOfCid => tag::of_cid(asker, app, value).await,
+            Endpoint::AddTag => tag::change(asker, app, value, true, bytes).await,
+            Endpoint::RemoveTag => tag::change(asker, app, value, false, bytes).await,
+            Endpoint::Block => blacklist::set(asker, app, value, true).await,
+            Endpoint::Unblock => blacklist::set(asker, app, value, false).await,
             Endpoint::Status => user::status(asker, app, value).await,
+            Endpoint::DeviceStatus => Err(Fault::DeviceStatus),
+            Endpoint::Details => detail::details(asker, app, value).await,
+            Endpoint::SetBadge => badge::set(asker, app, value, bytes).await,
+            Endpoint::CountUsers => headcount::count(asker, app, bytes).await,
+            Endpoint::BindTokens => vendor_token::bind(asker, app, value, bytes).await,
             _ => Err(Fault::NotEnabled),
         }
     }
