@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod app;
+mod forget;
 mod inquiry;
 mod push;
 mod table;
@@ -58,6 +59,9 @@ pub enum Command {
         appid: String,
         /// The CID.
         cid: String,
+        /// Delete it instead, with everything that names it, for good.
+        #[arg(long)]
+        delete: bool,
         /// Where the server is.
         #[command(flatten)]
         target: Target,
@@ -88,7 +92,18 @@ impl Command {
                 taskid,
                 target,
             } => inquiry::task(&appid, &taskid, &target),
-            Command::Device { appid, cid, target } => inquiry::device(&appid, &cid, &target),
+            Command::Device {
+                appid,
+                cid,
+                delete: false,
+                target,
+            } => inquiry::device(&appid, &cid, &target),
+            Command::Device {
+                appid,
+                cid,
+                delete: true,
+                target,
+            } => forget::device(&appid, &cid, &target),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

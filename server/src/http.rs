@@ -40,6 +40,7 @@ mod envelope;
 mod fault;
 #[cfg(test)]
 mod fixture;
+mod forget;
 mod guard;
 mod gzip;
 mod head;

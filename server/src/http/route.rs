@@ -98,6 +98,7 @@ pub(super) enum Endpoint {
     AdminAll,
     AdminTask,
     AdminDevice,
+    AdminForget,
     Health,
     Ready,
     Metrics,
@@ -122,6 +123,7 @@ impl Endpoint {
                 | Endpoint::AdminAll
                 | Endpoint::AdminTask
                 | Endpoint::AdminDevice
+                | Endpoint::AdminForget
         )
     }
 
@@ -311,6 +313,7 @@ const TABLE: &[Row] = &[
     row("POST", "/admin/v1/apps/{}/push/all", Surfaces::ADMIN, Endpoint::AdminAll),
     row("GET", "/admin/v1/apps/{}/tasks/{}", Surfaces::ADMIN, Endpoint::AdminTask),
     row("GET", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminDevice),
+    row("DELETE", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminForget),
 ];
 
 /// What a verb and a path lead to.

@@ -27,8 +27,8 @@ use super::quota::Quota;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
-    admin, alias, app_push, auth, badge, blacklist, caller, detail, gzip, headcount, inquiry,
-    list_push, message_detail, path, report, statistics, tag, task, user, vendor_token,
+    admin, alias, app_push, auth, badge, blacklist, caller, detail, forget, gzip, headcount,
+    inquiry, list_push, message_detail, path, report, statistics, tag, task, user, vendor_token,
 };
 use crate::addresses;
 use crate::lifecycle::Stage;
@@ -190,6 +190,7 @@ impl Call<'_> {
             Endpoint::AdminAll => app_push::all(&self.pusher(app), bytes).await,
             Endpoint::AdminTask => inquiry::task(asker, &app, self.value(1), now_ms()).await,
             Endpoint::AdminDevice => inquiry::device(asker, &app, self.value(1), now_ms()).await,
+            Endpoint::AdminForget => forget::device(asker, &app, self.value(1)).await,
             _ => Err(Fault::NotEnabled),
         };
         drop(turn);

@@ -503,3 +503,44 @@ fn given_what_is_not_offered_when_called_should_answer_as_the_live_service() {
         assert_eq!(party.done("POST", "/log/upload", "no json").await, done());
     });
 }
+
+#[test]
+fn given_a_device_when_an_operator_deletes_it_should_ask_its_owner() {
+    let decide = |shard, command: &Command| {
+        let Command::ForgetDevice {
+            app: AppNo(7),
+            cid: of,
+        } = command
+        else {
+            panic!("{command:?}")
+        };
+        match shard {
+            ShardNo(1) => {
+                assert_eq!(*of, cid(HIGH));
+                Answer::Done
+            }
+            _ => Answer::TargetInvalid,
+        }
+    };
+    let settings = HttpSettings {
+        admin_token: "t0ken".to_owned(),
+        ..HttpSettings::default()
+    };
+    with_site(settings, decide, async |site: Site| {
+        let mut client = site.connect().await;
+        let path = |cid: &str| format!("/admin/v1/apps/app/devices/{cid}");
+        let bearer = "Authorization: Bearer t0ken\r\n";
+        let answer = client.call("DELETE", &path(HIGH), "", "").await;
+        assert_eq!(answer.status, 401);
+        let answer = client.call("DELETE", &path(HIGH), bearer, "").await;
+        assert_eq!((answer.status, answer.json), (200, done()));
+        for bad in [LOW, "x"] {
+            let answer = client.call("DELETE", &path(bad), bearer, "").await;
+            assert_eq!(
+                (answer.status, answer.json),
+                (400, json!({"code": 20001, "msg": "target user is invalid"})),
+                "{bad}"
+            );
+        }
+    });
+}
