@@ -75,6 +75,8 @@ mod settings;
 mod statistics;
 mod strategy;
 mod tag;
+#[cfg(test)]
+mod tags_end_to_end;
 mod task;
 mod task_id;
 mod tokens;
