@@ -420,8 +420,6 @@ pub enum Answer {
     /// Each CID that was named, and whether it was changed: false if it is unknown, of another
     /// app, or has as many tags as it may.
     Changed(Vec<(ClientId, bool)>),
-    /// The CID would have more tags than it may.
-    TooManyTags,
     /// Receipts with their places in the order, oldest first, at most
     /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX).
     Receipts(Vec<(u64, Receipt)>),

@@ -389,7 +389,6 @@ pub(super) fn answer(
                 format!("{}:{cid}:{}", receipt.task_id, receipt.fate)
             })
             .collect(),
-        Answer::TooManyTags => vec!["too-many-tags".to_owned()],
         Answer::Details(details) => details
             .iter()
             .map(|(cid, detail)| {
