@@ -32,14 +32,15 @@ use wiring::Wiring;
 use crate::ask::{Asker, ToIngress};
 use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
 use crate::config::Config;
-use crate::http::{self, HttpSettings, Ingress, Surfaces};
+use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::mesh::{Bell, Inbox, Sender};
-use crate::net::{self, certificate};
+use crate::net::{self, Places, certificate};
 use crate::new_app::new_app;
 use crate::preflight;
 use crate::secret;
 use crate::shard_loop::Control;
+use crate::shares::Shares;
 use crate::store::committer::Committer;
 use crate::store::{Store, View, recovery};
 use crate::telemetry::Telemetry;
@@ -114,11 +115,12 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BootError {
 pub fn serve(config: &Config) -> Result<(), BootError> {
     // Whatever is created from here on holds secrets: for its owner alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
-    let resources = preflight::resources()?;
+    let resources = preflight::resources();
     let shards = config.shards.unwrap_or(resources.usable_cores);
-    preflight::check(shards)?;
+    preflight::check(shards, resources.files)?;
+    let shares = Shares::of_limit(resources.files, shards, config.admin.is_some());
     let _lock = lock(&config.data)?;
-    let mut fleet = Fleet::start(config, shards, &resources.cpus)?;
+    let mut fleet = Fleet::start(config, shards, &resources.cpus, shares)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -169,13 +171,19 @@ struct Fleet {
     lifecycle: Lifecycle,
     http: Option<TcpListener>,
     admin: Option<TcpListener>,
+    shares: Shares,
     bootstrap: Bootstrap,
 }
 
 impl Fleet {
-    fn start(config: &Config, shards: u16, cpus: &[usize]) -> Result<Fleet, BootError> {
+    fn start(
+        config: &Config,
+        shards: u16,
+        cpus: &[usize],
+        shares: Shares,
+    ) -> Result<Fleet, BootError> {
         let started = Instant::now();
-        let store = Store::open(&config.data.join("store"))?;
+        let store = Store::open(&config.data.join("store"), shares.store)?;
         let mut known = Default::default();
         let (mut apps, mut devices, groups, held) = {
             let view = store.view(&mut known)?;
@@ -225,6 +233,7 @@ impl Fleet {
 
         let door = Arc::new(config.door.clone());
         let mut wiring = Wiring::new(shards, &mut committer, store);
+        let places = Places::new(shares.devices);
         let mut handles = Vec::new();
         for ((number, listener), devices) in (0..shards).zip(listeners).zip(devices.drain(..)) {
             let (inboxes, outlets) = wiring.take(number);
@@ -241,6 +250,7 @@ impl Fleet {
                 groups: groups.clone(),
                 tls: Arc::clone(&tls),
                 door: Arc::clone(&door),
+                places: places.clone(),
                 telemetry: Arc::clone(&telemetry),
             };
             let cpu = cpus[usize::from(number) % cpus.len()];
@@ -262,6 +272,7 @@ impl Fleet {
             lifecycle,
             http: Some(http),
             admin,
+            shares,
             bootstrap: bootstrap.clone(),
         }
         .announce(config, &bootstrap, device_bound))
@@ -305,17 +316,8 @@ impl Fleet {
         );
         tokio::task::spawn_local(kept);
         let mut serving = tokio::task::JoinSet::new();
-        let listeners = match (self.http.take(), self.admin.take()) {
-            (Some(http), None) => vec![(http, Surfaces::ALL)],
-            (Some(http), Some(admin)) => vec![
-                (http, Surfaces::REST),
-                (admin, Surfaces::ADMIN | Surfaces::METRICS),
-            ],
-            (None, _) => vec![],
-        };
-        for (listener, surfaces) in listeners {
-            let served = http::serve(listener, surfaces, Rc::clone(&ingress), stopped.clone());
-            serving.spawn_local(served);
+        for entrance in self.entrances() {
+            serving.spawn_local(http::serve(entrance, Rc::clone(&ingress), stopped.clone()));
         }
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "draining"),
@@ -337,6 +339,28 @@ impl Fleet {
         }
         self.tell_shards(Control::Finish);
         Ok(())
+    }
+
+    /// Where third parties and operators come in.
+    fn entrances(&mut self) -> Vec<Entrance> {
+        let (http, admin) = (self.http.take(), self.admin.take());
+        let own = Surfaces::ADMIN | Surfaces::METRICS;
+        let surfaces = if admin.is_some() {
+            Surfaces::REST
+        } else {
+            Surfaces::ALL
+        };
+        let http = http.map(|listener| ("http", listener, surfaces, self.shares.third_parties));
+        let admin = admin.map(|listener| ("admin", listener, own, self.shares.operators));
+        http.into_iter()
+            .chain(admin)
+            .map(|(name, listener, surfaces, connections_max)| Entrance {
+                name,
+                listener,
+                surfaces,
+                connections_max,
+            })
+            .collect()
     }
 
     async fn drain(

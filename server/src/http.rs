@@ -5,7 +5,7 @@
 //! Always: bytes pass the [guard](mod@guard) before hyper sees them, a request becomes a command
 //! that cannot be wrong in form, and 200 means that the shard said so.
 //!
-//! Read in this order: `listen`, `wire` and `guard` (bytes), `service` and `route` (where a
+//! Read in this order: `door`, `listen`, `wire` and `guard` (bytes), `service` and `route` (where a
 //! request leads), `push` (how it becomes a command), `fault` (how anything else is answered).
 
 mod abreast;
@@ -32,6 +32,7 @@ mod cid_list;
 mod condition;
 mod deadline;
 mod detail;
+mod door;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
@@ -91,5 +92,5 @@ mod wire;
 
 pub use alias_name::alias_name;
 pub use ingress::{HttpSettings, Ingress};
-pub use listen::serve;
+pub use listen::{Entrance, serve};
 pub use route::Surfaces;

@@ -18,6 +18,7 @@ mod new_app;
 pub mod preflight;
 mod secret;
 pub mod shard_loop;
+pub mod shares;
 pub mod store;
 pub mod telemetry;
 pub mod vendor;

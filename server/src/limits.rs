@@ -3,10 +3,14 @@
 
 // --- http ---
 
-/// Connections that one HTTP listener holds open. The PHP client leaves one idle connection per
-/// URL and process; a few hundred workers with some tens of URLs fit.
-/// When full: accepting pauses, the kernel's backlog waits, nothing open is cut.
+/// Connections that HTTP holds open where the file limit is large; see [`crate::shares`] for less.
+/// The PHP client leaves one idle connection per URL and process; a few hundred workers with some
+/// tens of URLs fit. When full: accepting pauses, the kernel's backlog waits, nothing open is cut.
 pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+
+/// Connections of these that a listener for operators keeps for itself: people, probes and a scraper
+/// of metrics. When full: as for [`HTTP_CONNECTIONS_MAX`].
+pub const HTTP_ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// Bytes of a request line. 1000 CIDs of `GET /user/status` in one path segment, their commas
 /// percent-encoded, take 35,000. When over: 20001, HTTP 400, the connection closes.
@@ -201,6 +205,13 @@ pub const MEMTABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Full: the store writes the oldest memtable out.
 pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// Files that the store has open at one time where the file limit is large; a few a day of kept
+/// history and some for each level of its tables. Full: the store closes one that it used long ago.
+pub const STORE_FILES_MAX: usize = 1024;
+
+/// Files of these that are no tables at rest: journals, and tables that are being written.
+pub const STORE_FILES_WRITTEN: usize = 16;
+
 /// Threads of the store for flushing and compaction.
 pub const STORE_WORKERS: usize = 2;
 
@@ -238,13 +249,18 @@ pub const LINGER_READS_PER_TURN: usize = 8;
 /// that wait in the kernel are no more than the next spell takes.
 pub const GREETINGS_MAX: usize = 4096;
 
-/// Fewest descriptors of the process that devices never take: what a server without devices has
-/// open, and some for third parties. Full: accepting of devices pauses until a connection ends.
+/// Fewest descriptors of the process that devices never take, for the store and for third parties.
+/// Full: accepting of devices pauses until a connection ends.
 pub const DESCRIPTORS_RESERVED_MIN: usize = 128;
 
-/// Most descriptors kept from devices: all connections of the ingress, and a thousand files of
-/// the store.
-pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + 1024;
+/// Most descriptors kept from devices: all connections of the ingress, and the files of the store.
+pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + STORE_FILES_MAX;
+
+/// Descriptors that a server has open before anybody comes, without those of its shards.
+pub const DESCRIPTORS_OWN: usize = 24;
+
+/// Descriptors of a shard: its rings, events and listener.
+pub const DESCRIPTORS_PER_SHARD: usize = 8;
 
 /// How long offences of one kind are counted before a line of the log says how many there were.
 pub const OFFENCE_SPELL: std::time::Duration = std::time::Duration::from_secs(60);

@@ -12,6 +12,6 @@ mod tls;
 pub use connection::{Connection, Gone, Input, Parcel};
 pub use door::Door;
 pub use listener::{DeviceListener, bind};
-pub use place::Place;
+pub use place::{Place, Places};
 pub use proxy_header::ProxyHeaderError;
 pub use tls::server_config;

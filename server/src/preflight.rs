@@ -2,6 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::limits::DESCRIPTORS_PER_SHARD;
+
 /// A check that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
@@ -38,7 +40,8 @@ pub enum PreflightError {
 
 /// Memory that glommio registers per executor, in bytes.
 const LOCKED_PER_SHARD: u64 = 512 * 1024;
-/// Files that a server without a single device has open: the store's tables, rings, listeners.
+/// Files without which a server takes hardly any device: its own, and what is kept for the store and
+/// for third parties.
 const FILES_MIN: u64 = 256;
 
 /// What this process may use.
@@ -53,28 +56,26 @@ pub struct Resources {
 }
 
 /// Looks at CPUs and files, and raises the soft file limit to the hard one.
-pub fn resources() -> Result<Resources, PreflightError> {
+pub fn resources() -> Resources {
     let files = raise(Resource::Nofile);
-    if files < FILES_MIN {
-        return Err(PreflightError::Files {
-            have: files,
-            need: FILES_MIN,
-        });
-    }
     let cpus = allowed_cpus();
     let quota = std::fs::read_to_string("/sys/fs/cgroup/cpu.max")
         .ok()
         .and_then(|text| quota_cores(&text));
     let usable = quota.unwrap_or(usize::MAX).clamp(1, cpus.len());
-    Ok(Resources {
+    Resources {
         usable_cores: u16::try_from(usable).unwrap_or(u16::MAX),
         cpus,
         files,
-    })
+    }
 }
 
-/// Looks at io_uring and locked memory for this many shards.
-pub fn check(shards: u16) -> Result<(), PreflightError> {
+/// Looks at io_uring, locked memory and files for this many shards.
+pub fn check(shards: u16, files: u64) -> Result<(), PreflightError> {
+    let need = FILES_MIN + DESCRIPTORS_PER_SHARD as u64 * u64::from(shards - 1);
+    if files < need {
+        return Err(PreflightError::Files { have: files, need });
+    }
     let mut params = rustix::io_uring::io_uring_params::default();
     // SAFETY: the parameters are zeroed as the call demands; the ring is closed at once.
     unsafe { rustix::io_uring::io_uring_setup(8, &mut params) }.map_err(PreflightError::IoUring)?;

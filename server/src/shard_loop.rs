@@ -32,7 +32,7 @@ use server_core::wheel::TICK_MS;
 use crate::ask::{Question, ToIngress};
 use crate::limits::{READ_LEN, SEND_BLOCKED_MAX};
 use crate::mesh::{Bell, Inbox, Sender};
-use crate::net::{Connection, DeviceListener, Door, Parcel};
+use crate::net::{Connection, DeviceListener, Door, Parcel, Places};
 use crate::telemetry::Telemetry;
 use offences::Offences;
 
@@ -130,6 +130,7 @@ pub struct ShardLoop {
     started: Instant,
     tls: Arc<ServerConfig>,
     door: Arc<Door>,
+    places: Places,
     scratch: RefCell<Vec<u8>>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
@@ -166,6 +167,8 @@ pub struct Parts {
     pub tls: Arc<ServerConfig>,
     /// Who may connect to it.
     pub door: Arc<Door>,
+    /// Room for device connections, shared by all shards.
+    pub places: Places,
     /// Where it counts.
     pub telemetry: Arc<Telemetry>,
     /// When its clock began; the core was made at this moment.
@@ -192,6 +195,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         started: parts.started,
         tls: parts.tls,
         door: parts.door,
+        places: parts.places,
         scratch: RefCell::new(vec![0; READ_LEN]),
         telemetry: parts.telemetry,
         queue,

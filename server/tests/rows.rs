@@ -221,7 +221,7 @@ struct Both {
 
 impl Both {
     fn open(path: &Path, memory: MemoryRows, batches: u32) -> Both {
-        let store = Store::open(path).expect("the store opens");
+        let store = Store::open(path, 64).expect("the store opens");
         let committer = Committer::new(store.clone(), Telemetry::new(1, 0), Default::default())
             .expect("the store reads");
         let ids = Ids::recover(&memory).expect("memory reads");

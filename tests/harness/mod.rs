@@ -66,6 +66,17 @@ impl Lines {
     }
 }
 
+/// What a server finds when it starts, beyond its arguments.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Files that it may open.
+    pub files_max: Option<u32>,
+    /// The umask, as a shell takes it.
+    pub umask: Option<&'static str>,
+    /// Variables of its environment.
+    pub variables: Vec<(&'static str, String)>,
+}
+
 /// A running `ringpost serve`.
 pub struct Server {
     child: Child,
@@ -74,36 +85,37 @@ pub struct Server {
     log: PathBuf,
     device: String,
     http: String,
-    files_max: Option<u32>,
+    surroundings: Surroundings,
 }
 
 impl Server {
     /// Starts one on free ports with its data under `dir`.
     pub fn start(dir: &Path, shards: u16, args: &[&str]) -> Server {
-        Self::start_with(dir, shards, args, None)
+        Self::start_with(dir, shards, args, Surroundings::default())
     }
 
     /// As [`Server::start`], with settings in TOML.
     pub fn start_configured(dir: &Path, shards: u16, toml: &str) -> Server {
-        Self::start_limited(dir, shards, toml, None)
+        Self::start_in(dir, shards, toml, Surroundings::default())
     }
 
-    /// As [`Server::start_configured`], with a limit on its open files.
-    pub fn start_limited(dir: &Path, shards: u16, toml: &str, files_max: Option<u32>) -> Server {
+    /// As [`Server::start_configured`], in other surroundings than those of the test.
+    pub fn start_in(dir: &Path, shards: u16, toml: &str, surroundings: Surroundings) -> Server {
         let config = dir.join("ringpost.toml");
         fs::write(&config, toml).expect("written");
         let config = config.to_str().expect("text");
-        Self::start_with(dir, shards, &["--config", config], files_max)
+        Self::start_with(dir, shards, &["--config", config], surroundings)
     }
 
-    fn start_with(dir: &Path, shards: u16, args: &[&str], files_max: Option<u32>) -> Server {
+    fn start_with(dir: &Path, shards: u16, args: &[&str], surroundings: Surroundings) -> Server {
         let data = dir.join("data");
         let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         args.extend(["--shards".to_owned(), shards.to_string()]);
         let log = dir.join("server.log");
         let anywhere = "127.0.0.1:0";
-        let (child, device, http) = Self::spawn(&data, &args, &log, anywhere, anywhere, files_max)
-            .unwrap_or_else(|status| panic!("serve ended with {status}:\n{}", text(&log)));
+        let (child, device, http) =
+            Self::spawn(&data, &args, &log, [anywhere, anywhere], &surroundings)
+                .unwrap_or_else(|status| panic!("serve ended with {status}:\n{}", text(&log)));
         Server {
             child,
             data,
@@ -111,7 +123,7 @@ impl Server {
             log,
             device,
             http,
-            files_max,
+            surroundings,
         }
     }
 
@@ -119,16 +131,16 @@ impl Server {
         data: &Path,
         args: &[String],
         log: &Path,
-        device: &str,
-        http: &str,
-        files_max: Option<u32>,
+        [device, http]: [&str; 2],
+        surroundings: &Surroundings,
     ) -> Result<(Child, String, String), ExitStatus> {
         let stderr = fs::OpenOptions::new()
             .append(true)
             .create(true)
             .open(log)
             .expect("log");
-        let mut child = program(env!("CARGO_BIN_EXE_ringpost"), files_max)
+        let mut child = surroundings
+            .command(env!("CARGO_BIN_EXE_ringpost"))
             .arg("serve")
             .args(["--device", device, "--http", http, "--data"])
             .arg(data)
@@ -161,7 +173,14 @@ impl Server {
         // A client socket of this machine may sit on the port for a moment.
         let (child, ..) = wait_for("the server to start again", || {
             let (data, args, log) = (&self.data, &self.args, &self.log);
-            Self::spawn(data, args, log, &self.device, &self.http, self.files_max).ok()
+            Self::spawn(
+                data,
+                args,
+                log,
+                [&self.device, &self.http],
+                &self.surroundings,
+            )
+            .ok()
         });
         self.child = child;
     }
@@ -251,15 +270,29 @@ impl Drop for Server {
     }
 }
 
-/// A command that runs `path`, by way of a shell if its open files shall be limited.
-fn program(path: &str, files_max: Option<u32>) -> Command {
-    let Some(files) = files_max else {
-        return Command::new(path);
-    };
-    let mut command = Command::new("sh");
-    let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
-    command.args(["-c", &script, path]);
-    command
+impl Surroundings {
+    /// A limit on open files, and nothing else out of the ordinary.
+    pub fn of_files(files_max: u32) -> Surroundings {
+        Surroundings {
+            files_max: Some(files_max),
+            ..Surroundings::default()
+        }
+    }
+
+    /// A command that runs `path`, by way of a shell, which sets what only a process can set for
+    /// itself.
+    fn command(&self, path: &str) -> Command {
+        let files = self
+            .files_max
+            .map_or_else(String::new, |files| format!("ulimit -n {files} && "));
+        let umask = self
+            .umask
+            .map_or_else(String::new, |umask| format!("umask {umask} && "));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{files}{umask}exec \"$0\" \"$@\""), path]);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
 }
 
 fn terminate(child: &Child) {

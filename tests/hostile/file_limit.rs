@@ -1,13 +1,17 @@
-//! No descriptor left: accepting pauses, says so once, costs nothing, and goes on.
+//! No descriptor left, for devices or for third parties: accepting pauses, says so once, costs nothing, and goes on.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::harness::device::register;
+use protocol::{Frame, Identity};
+use sdk_sim::third_party::{Push, PushBody};
+use server::shares::Shares;
+
+use super::harness::device::{Device, hello, register};
 use super::harness::neighbour::Neighbours;
 use super::harness::process::{cpu_percent_over, open_files};
-use super::harness::{Server, wait_for};
+use super::harness::{Server, Surroundings, wait_for};
 use super::{CUT_WAIT_MAX, raw};
 
 const FILES_MAX: u32 = 300;
@@ -30,7 +34,7 @@ fn is_idle(server: &Server) {
 #[test]
 fn given_the_file_limit_reached_by_devices_when_one_leaves_should_go_on_and_have_said_so_once() {
     let dir = tempfile::tempdir().expect("a folder");
-    let server = Server::start_limited(dir.path(), 1, PATIENT, Some(FILES_MAX));
+    let server = Server::start_in(dir.path(), 1, PATIENT, Surroundings::of_files(FILES_MAX));
     let mut neighbours = Neighbours::move_in(&server, 1);
     let mut open = Vec::new();
     while lines_with(&server, "accepting pauses") == 0 {
@@ -79,27 +83,115 @@ fn given_the_file_limit_reached_by_devices_when_one_leaves_should_go_on_and_have
 }
 
 #[test]
-fn given_the_file_limit_reached_by_third_parties_when_they_leave_should_go_on_without_a_busy_loop()
-{
+fn given_third_parties_that_fill_their_share_when_one_leaves_should_go_on_and_have_said_so_once() {
     let dir = tempfile::tempdir().expect("a folder");
-    let server = Server::start_limited(dir.path(), 1, PATIENT, Some(FILES_MAX));
+    let surroundings = Surroundings::of_files(FILES_MAX);
+    let server = Server::start_in(dir.path(), 1, PATIENT, surroundings);
+    let shares = Shares::of_limit(u64::from(FILES_MAX), 1, false);
     let mut neighbours = Neighbours::move_in(&server, 1);
-    let mut open: Vec<TcpStream> = (0..FILES_MAX)
-        .map(|_| TcpStream::connect(server.http()).expect("connected"))
+    let before = open_files(server.pid());
+    // Their share is full when only one of them is missing: somebody has to push meanwhile.
+    let mut open: Vec<TcpStream> = (1..shares.third_parties)
+        .map(|_| third_party(&server))
         .collect();
-    wait_for("the HTTP side to find no descriptor", || {
-        (lines_with(&server, "accept") > 0).then_some(())
+    neighbours.notice_nothing();
+    open.extend((0..100).map(|_| third_party(&server)));
+    wait_for("the HTTP side to be full", || {
+        (lines_with(&server, "accepting pauses") > 0).then_some(())
     });
     is_idle(&server);
+    let taken = open_files(server.pid()) - before;
+    println!("{taken} files for HTTP connections, {shares:?}");
+    assert!(taken <= shares.third_parties, "more than their share");
+
+    // Devices come in all the same, and the store makes tables and answers: the neighbours' client
+    // holds one of the places.
+    for number in 1..50 {
+        register(&server.bootstrap(), number);
+    }
+    neighbours.notice_nothing();
+    assert_eq!(lines_with(&server, "accept failed"), 0);
+
+    // Those who wait come in as others leave.
+    let told = |text| {
+        let log = server.log();
+        let lines = log.lines().filter(|line| line.contains(text));
+        lines
+            .filter(|line| line.contains("listener=\"http\""))
+            .count()
+    };
+    assert_eq!(told("accepting goes on"), 0, "{}", server.log());
     open.clear();
-    let mut asking = TcpStream::connect(server.http()).expect("connected");
+    for _ in 0..100 {
+        assert_eq!(is_healthy(server.http()), "HTTP/1.1 200");
+    }
+    for text in ["accepting pauses", "accepting goes on"] {
+        assert_eq!(told(text), 1, "{text}: {}", server.log());
+    }
+    neighbours.notice_nothing();
+    neighbours.move_out();
+}
+
+#[test]
+fn given_the_file_limit_reached_from_both_sides_when_a_push_comes_should_be_stored_and_delivered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let toml = format!("admin = '127.0.0.1:0'\n{PATIENT}");
+    let server = Server::start_in(dir.path(), 1, &toml, Surroundings::of_files(FILES_MAX));
+    let mut neighbours = Neighbours::move_in(&server, 1);
+    let bootstrap = server.bootstrap();
+    let away = register(&bootstrap, 1);
+    let shares = Shares::of_limit(u64::from(FILES_MAX), 1, true);
+    // The neighbours' own connection, one for the push, and the others for nothing.
+    let pusher = server.third_party();
+    pusher.get("/healthz").expect("a place");
+    neighbours.notice_nothing();
+    let callers: Vec<TcpStream> = (0..shares.third_parties)
+        .map(|_| third_party(&server))
+        .collect();
+    let devices: Vec<TcpStream> = (0..shares.devices).map(|_| raw(&server)).collect();
+    for why in ["the file limit", "all places for connections are taken"] {
+        wait_for(why, || (lines_with(&server, why) > 0).then_some(()));
+    }
+    is_idle(&server);
+    println!("{} files open of {FILES_MAX}", open_files(server.pid()));
+    assert!(open_files(server.pid()) + shares.store / 2 <= FILES_MAX as usize);
+
+    let push = Push::new(PushBody::Transmission("into a full house".into())).expect("random");
+    let accepted = pusher.push_single_cid(&away.to_string(), &push);
+    let targets = accepted.expect("accepted").targets;
+    assert_eq!(targets[&away.to_string()], "successed_offline", "stored");
+    neighbours.notice_nothing();
+    // Operators have places of their own.
+    let text = std::fs::read_to_string(server.bootstrap_path()).expect("there");
+    let text: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let admin = text["admin"].as_str().expect("an address");
+    assert_eq!(
+        is_healthy(admin.trim_start_matches("http://")),
+        "HTTP/1.1 200"
+    );
+
+    drop((callers, devices));
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(away), [1; 32]));
+    device.receive_until("the stored push", |frame| {
+        matches!(frame, Frame::Push(_)).then_some(())
+    });
+    neighbours.notice_nothing();
+    neighbours.move_out();
+}
+
+/// The first word of the answer to a question at `address`.
+fn is_healthy(address: &str) -> String {
+    let mut asking = TcpStream::connect(address).expect("connected");
     asking.set_read_timeout(Some(CUT_WAIT_MAX)).expect("set");
     asking
         .write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         .expect("sent");
     let mut answer = String::new();
     asking.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    neighbours.notice_nothing();
-    neighbours.move_out();
+    answer.chars().take("HTTP/1.1 200".len()).collect()
+}
+
+fn third_party(server: &Server) -> TcpStream {
+    TcpStream::connect(server.http()).expect("connected")
 }

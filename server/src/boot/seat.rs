@@ -13,7 +13,7 @@ use server_core::recovery::GroupsAtStart;
 use server_core::shard::{Identity, Settings, Shard};
 
 use super::{BootError, now_ms};
-use crate::net::{DeviceListener, Door};
+use crate::net::{DeviceListener, Door, Places};
 use crate::shard_loop::{self, Inboxes, Outlets, Parts};
 use crate::telemetry::Telemetry;
 
@@ -26,6 +26,7 @@ pub(super) struct Seat {
     pub(super) groups: GroupsAtStart,
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) door: Arc<Door>,
+    pub(super) places: Places,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -60,6 +61,7 @@ impl Seat {
                     .with_groups(self.groups);
                 let (me, tls, door) = (ShardNo(number), self.tls, self.door);
                 let telemetry = self.telemetry;
+                let places = self.places;
                 shard_loop::run(
                     Parts {
                         me,
@@ -67,6 +69,7 @@ impl Seat {
                         outlets,
                         tls,
                         door,
+                        places,
                         telemetry,
                         started,
                     },

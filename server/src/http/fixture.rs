@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{HttpSettings, Ingress, serve};
+use super::{Entrance, HttpSettings, Ingress, serve};
 use crate::ask::{Asker, Question, ToIngress};
 use crate::http::Surfaces;
 use crate::lifecycle::{Lifecycle, Stage};
@@ -27,6 +27,8 @@ use crate::telemetry::Telemetry;
 const SHARDS: u16 = 2;
 /// Questions to a shard that may wait: more than one request asks at once.
 const RING: usize = 2 * crate::limits::API_ABREAST_MAX;
+/// Connections that a site lets in at one time.
+const CONNECTIONS_MAX: usize = 64;
 const TEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// An app with short keys, number 7.
@@ -127,8 +129,13 @@ impl Site {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = watch::channel(false);
-        let serving =
-            tokio::task::spawn_local(serve(listener, Surfaces::ALL, Rc::new(ingress), stopped));
+        let entrance = Entrance {
+            name: "http",
+            listener,
+            surfaces: Surfaces::ALL,
+            connections_max: CONNECTIONS_MAX,
+        };
+        let serving = tokio::task::spawn_local(serve(entrance, Rc::new(ingress), stopped));
         Site {
             address,
             lifecycle,

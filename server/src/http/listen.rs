@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, TcpListener};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -17,61 +16,59 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::door::Door;
 use super::envelope::Reply;
 use super::fault::Fault;
 use super::ingress::Ingress;
 use super::route::Surfaces;
 use super::service;
 use super::wire::Wire;
-use crate::limits::{HTTP_ACCEPT_PAUSE, HTTP_CONNECTIONS_MAX};
 
-/// Serves these surfaces on one listener until `stop` is true (or its sender is gone), then
-/// finishes the requests in flight; other paths are unknown there. Must run inside a `LocalSet` of
+/// A listener, and what is behind it.
+#[derive(Debug)]
+pub struct Entrance {
+    /// What the log calls it.
+    pub name: &'static str,
+    /// Where connections come.
+    pub listener: TcpListener,
+    /// What is served there; other paths are unknown.
+    pub surfaces: Surfaces,
+    /// How many connections are open at one time; more wait in the kernel.
+    pub connections_max: usize,
+}
+
+/// Serves one entrance until `stop` is true (or its sender is gone), then
+/// finishes the requests in flight. Must run inside a `LocalSet` of
 /// a tokio runtime.
 ///
 /// # Errors
 /// The listener cannot be driven by the runtime.
 pub async fn serve(
-    listener: TcpListener,
-    surfaces: Surfaces,
+    entrance: Entrance,
     ingress: Rc<Ingress>,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+    let surfaces = entrance.surfaces;
+    let mut door = Door::new(entrance.listener, entrance.name, entrance.connections_max)?;
     let mut connections = JoinSet::new();
     let mut stopped = stop.clone();
     loop {
-        let accepted = async {
-            let place = Arc::clone(&places)
-                .acquire_owned()
-                .await
-                .expect("never closed");
-            (listener.accept().await, place)
-        };
         tokio::select! {
             _ = stopped.wait_for(|stop| *stop) => break,
             Some(ended) = connections.join_next() => report(ended),
-            (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => {
-                    let talk = converse(stream, peer.ip(), surfaces, Rc::clone(&ingress), stop.clone());
-                    connections.spawn_local(async move {
-                        talk.await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accept failed");
-                    tokio::time::sleep(HTTP_ACCEPT_PAUSE).await;
-                }
-            },
+            (stream, peer, place) = door.next() => {
+                let talk = converse(stream, peer.ip(), surfaces, Rc::clone(&ingress), stop.clone());
+                connections.spawn_local(async move {
+                    talk.await;
+                    drop(place);
+                });
+            }
         }
     }
-    drop(listener);
+    drop(door);
     while let Some(ended) = connections.join_next().await {
         report(ended);
     }

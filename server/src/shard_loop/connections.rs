@@ -72,7 +72,7 @@ impl ShardLoop {
         while !self.finishing.get() {
             let why = if self.greetings.get() >= GREETINGS_MAX {
                 "connections without a hello"
-            } else if let Some(place) = Place::take() {
+            } else if let Some(place) = self.places.take() {
                 if told {
                     tracing::info!(shard = self.me.0, "accepting goes on");
                 }

@@ -13,7 +13,9 @@ use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use server_core::clock::Day;
 use server_core::rows::{Keyspace, RowsError, WriteSet};
 
-use crate::limits::{BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_WORKERS};
+use crate::limits::{
+    BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS,
+};
 
 /// Why a store did not open.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +112,9 @@ fn options() -> KeyspaceCreateOptions {
 }
 
 impl Store {
-    /// Opens or creates the database under `path`.
-    pub fn open(path: &Path) -> Result<Store, OpenError> {
+    /// Opens or creates the database under `path`; it has no more than about `files_max` files open
+    /// at one time. At least ten more than [`STORE_FILES_WRITTEN`].
+    pub fn open(path: &Path, files_max: usize) -> Result<Store, OpenError> {
         let refused = |error: fjall::Error| match error {
             fjall::Error::Locked => OpenError::InUse(path.to_owned()),
             other => OpenError::Refused {
@@ -123,6 +126,7 @@ impl Store {
             .cache_size(BLOCK_CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .worker_threads(STORE_WORKERS)
+            .max_cached_files(Some(files_max - STORE_FILES_WRITTEN))
             .open()
             .map_err(refused)?;
         let mut fixed = BTreeMap::new();
