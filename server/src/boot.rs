@@ -251,6 +251,7 @@ impl Fleet {
                 tls: Arc::clone(&tls),
                 door: Arc::clone(&door),
                 places: places.clone(),
+                send_timeout: config.send_timeout,
                 telemetry: Arc::clone(&telemetry),
             };
             let cpu = cpus[usize::from(number) % cpus.len()];

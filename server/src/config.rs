@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::addresses::{AddressList, Network};
 use crate::http::HttpSettings;
+use crate::limits::SEND_TIMEOUT;
 use crate::net::Door;
 use crate::telemetry::LogFormat;
 use crate::vendor::VendorKind;
@@ -148,6 +149,7 @@ struct IngressFile {
 #[serde(deny_unknown_fields, default)]
 struct DevicesFile {
     hello_timeout_s: Option<u64>,
+    send_timeout_s: Option<u64>,
     may_bind_aliases: Option<bool>,
 }
 
@@ -190,6 +192,8 @@ pub struct Config {
     pub shard: ShardSettings,
     /// Who may connect to the device port.
     pub door: Door,
+    /// How long a device may take nothing of what it is sent.
+    pub send_timeout: Duration,
     /// What the ingress is told, but for the admin token.
     pub ingress: HttpSettings,
     /// How long a drain may take.
@@ -324,6 +328,11 @@ impl Config {
                 trusted_proxies: file.trusted_proxies,
                 ..ingress_settings(&file.ingress)?
             },
+            send_timeout: timeout(
+                "devices.send_timeout_s",
+                file.devices.send_timeout_s,
+                SEND_TIMEOUT,
+            )?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
             log_format: format
@@ -466,12 +475,15 @@ fn device_proxies(wanted: Option<bool>, trusted: &[Network]) -> Result<Vec<Netwo
     }
 }
 
-fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
-    let default = HttpSettings::default();
-    let timeout = |key: &str, given: Option<u64>, default: Duration| match given {
+fn timeout(key: &str, given: Option<u64>, default: Duration) -> Result<Duration, ConfigError> {
+    match given {
         Some(0) => Err(value(key, 0, "want at least 1")),
         given => Ok(given.map_or(default, Duration::from_secs)),
-    };
+    }
+}
+
+fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
+    let default = HttpSettings::default();
     let skew = file.timestamp_skew_s.map(Duration::from_secs);
     Ok(HttpSettings {
         timestamp_skew: skew.unwrap_or(default.timestamp_skew),

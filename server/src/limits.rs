@@ -228,9 +228,10 @@ pub const READ_LEN: usize = 16 * 1024 + 256;
 /// Frames of one device before others on its core may run.
 pub const FRAMES_PER_TURN: usize = 64;
 
-/// How long a device may take nothing of what it is sent: two spells of a bad mobile network.
+/// How long a device may take nothing of what it is sent, unless `devices.send_timeout_s` says
+/// otherwise: two spells of a bad mobile network.
 /// Over: the connection is given up; what was unacknowledged waits for its next login.
-pub const SEND_BLOCKED_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+pub const SEND_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// How long a closing connection is read, so that the peer sees the reason before a reset.
 pub const LINGER: std::time::Duration = std::time::Duration::from_secs(2);

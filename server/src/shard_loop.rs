@@ -30,7 +30,7 @@ use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use crate::ask::{Question, ToIngress};
-use crate::limits::{READ_LEN, SEND_BLOCKED_MAX};
+use crate::limits::READ_LEN;
 use crate::mesh::{Bell, Inbox, Sender};
 use crate::net::{Connection, DeviceListener, Door, Parcel, Places};
 use crate::telemetry::Telemetry;
@@ -39,9 +39,9 @@ use offences::Offences;
 /// Events taken from the rings before others on this core may run: about half a millisecond.
 const SLICE: usize = 64;
 
-/// Ticks between two looks for connections that take nothing: all of them are looked at, so it is
-/// not done at each tick.
-const CUT_EVERY_TICKS: u32 = 20;
+/// Most ticks between two looks for connections that take nothing: all of them are looked at, so it
+/// is not done at each tick. A short time to send is looked at more often.
+const CUT_EVERY_TICKS_MAX: u64 = 20;
 
 /// What the process asks of a shard.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +131,7 @@ pub struct ShardLoop {
     tls: Arc<ServerConfig>,
     door: Arc<Door>,
     places: Places,
+    send_timeout: Duration,
     scratch: RefCell<Vec<u8>>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
@@ -169,6 +170,8 @@ pub struct Parts {
     pub door: Arc<Door>,
     /// Room for device connections, shared by all shards.
     pub places: Places,
+    /// How long a device may take nothing of what it is sent.
+    pub send_timeout: Duration,
     /// Where it counts.
     pub telemetry: Arc<Telemetry>,
     /// When its clock began; the core was made at this moment.
@@ -196,6 +199,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         tls: parts.tls,
         door: parts.door,
         places: parts.places,
+        send_timeout: parts.send_timeout,
         scratch: RefCell::new(vec![0; READ_LEN]),
         telemetry: parts.telemetry,
         queue,
@@ -341,12 +345,14 @@ impl ShardLoop {
     }
 
     async fn keep_time(self: Rc<Self>) {
+        let quarter_ms = self.send_timeout.as_millis() as u64 / 4;
+        let cut_every_ticks = (quarter_ms / TICK_MS).clamp(1, CUT_EVERY_TICKS_MAX);
         let mut ticks = 0;
         while !self.finishing.get() {
             Timer::new(Duration::from_millis(TICK_MS)).await;
             self.step(ShardEvent::Tick);
             ticks += 1;
-            if ticks % CUT_EVERY_TICKS == 0 {
+            if ticks % cut_every_ticks == 0 {
                 self.cut_blocked();
             }
             self.end_turn();
@@ -366,12 +372,13 @@ impl ShardLoop {
             .filter(|(_, connection)| {
                 connection
                     .blocked_since()
-                    .is_some_and(|since| since.elapsed() > SEND_BLOCKED_MAX)
+                    .is_some_and(|since| since.elapsed() > self.send_timeout)
             })
             .map(|(session, _)| *session)
             .collect();
         for session in stuck {
-            self.note(offences::TAKES_NOTHING, session, &"");
+            let details = format!("for {} s", self.send_timeout.as_secs());
+            self.note(offences::TAKES_NOTHING, session, &details);
             self.drop_connection(session);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use schema::record::App;
@@ -27,6 +27,7 @@ pub(super) struct Seat {
     pub(super) tls: Arc<rustls::ServerConfig>,
     pub(super) door: Arc<Door>,
     pub(super) places: Places,
+    pub(super) send_timeout: Duration,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -61,7 +62,7 @@ impl Seat {
                     .with_groups(self.groups);
                 let (me, tls, door) = (ShardNo(number), self.tls, self.door);
                 let telemetry = self.telemetry;
-                let places = self.places;
+                let (places, send_timeout) = (self.places, self.send_timeout);
                 shard_loop::run(
                     Parts {
                         me,
@@ -70,6 +71,7 @@ impl Seat {
                         tls,
                         door,
                         places,
+                        send_timeout,
                         telemetry,
                         started,
                     },

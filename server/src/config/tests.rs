@@ -81,6 +81,10 @@ fn given_a_bad_value_when_loaded_should_name_where_it_came_from() {
         ("device", load(flags(), &[], "device = 'nowhere'")),
         ("heartbeat.max_s", load(flags(), &[], heartbeat)),
         (
+            "devices.send_timeout_s",
+            load(flags(), &[], "[devices]\nsend_timeout_s = 0"),
+        ),
+        (
             "RINGPOST_PUBLIC_HOST",
             load(flags(), &[("RINGPOST_PUBLIC_HOST", "a:1")], ""),
         ),
