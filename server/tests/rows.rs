@@ -93,23 +93,8 @@ fn any_accept() -> impl Strategy<Value = Op> {
 }
 
 fn any_register() -> impl Strategy<Value = Op> {
-    (any_cid(), 0..6u8, 0..2u8, 1..3u32).prop_map(|(cid, install, secret, app)| {
-        let device = Device {
-            app,
-            install: [install; 16],
-            secret_hash: [secret; 32],
-            created_ms: 1,
-            platform: 1,
-            sdk_version: "1.0".into(),
-            push_off: false,
-            blocked: false,
-        };
-        Op::Register {
-            session: SessionId(1),
-            cid,
-            device,
-        }
-    })
+    (any_cid(), 0..6u8, 0..2u8, 1..3u32)
+        .prop_map(|(cid, install, secret, app)| register(cid, install, secret, app))
 }
 
 fn any_cursors() -> impl Strategy<Value = Op> {
@@ -124,6 +109,7 @@ fn any_cursors() -> impl Strategy<Value = Op> {
                 acked: MessageId(acked),
                 last_login_ms: 2,
                 last_seen_ms: 3,
+                active: None,
             })
             .collect(),
         finals: finals
@@ -184,10 +170,10 @@ fn any_alias_op() -> impl Strategy<Value = Op> {
     )
 }
 
-fn any_op() -> impl Strategy<Value = Op> {
-    let app = App {
-        number: 0,
-        app_id: "app".into(),
+fn app(number: u32) -> App {
+    App {
+        number,
+        app_id: format!("app {number}"),
         app_key: "key".into(),
         app_secret: "secret".into(),
         master_secret: "master".into(),
@@ -197,13 +183,90 @@ fn any_op() -> impl Strategy<Value = Op> {
         sign_required: true,
         previous: None,
         settings: Box::default(),
+    }
+}
+
+/// Changes and deletions of apps that may exist.
+fn any_app_op() -> impl Strategy<Value = Op> {
+    (0..3u8, 1..4u32, any::<bool>()).prop_map(|(kind, number, disabled)| {
+        let app = App {
+            disabled,
+            name: format!("name {disabled}"),
+            ..app(number)
+        };
+        let ticket = Ticket(1);
+        match kind {
+            0 => Op::CreateApp { ticket: None, app },
+            1 => Op::ChangeApp { ticket, app },
+            _ => Op::DeleteApp { ticket, app },
+        }
+    })
+}
+
+fn any_forgetting() -> impl Strategy<Value = Op> {
+    prop::collection::vec(any_cid(), 1..3).prop_map(|cids| Op::ForgetDevices { ticket: None, cids })
+}
+
+fn register(cid: ClientId, install: u8, secret: u8, app: u32) -> Op {
+    let device = Device {
+        app,
+        install: [install; 16],
+        secret_hash: [secret; 32],
+        created_ms: 1,
+        platform: 1,
+        sdk_version: "1.0".into(),
+        push_off: false,
+        blocked: false,
     };
+    Op::Register {
+        session: SessionId(1),
+        cid,
+        device,
+    }
+}
+
+/// Something of everything that can be deleted, so that what deletes finds what to delete: two apps,
+/// all devices, each with a cursor and an alias of each type.
+fn settled() -> Vec<Op> {
+    let app_of = |n: u8| u32::from(n % 2) + 1;
+    let mut ops: Vec<Op> = (1..3)
+        .map(|number| Op::CreateApp {
+            ticket: None,
+            app: app(number),
+        })
+        .collect();
+    ops.extend((0..CIDS).map(|n| register(cid(n), n, 0, app_of(n))));
+    ops.push(Op::Cursors {
+        moves: (0..CIDS)
+            .map(|n| CursorMove {
+                cid: cid(n),
+                acked: MessageId(1),
+                last_login_ms: 2,
+                last_seen_ms: 3,
+                active: None,
+            })
+            .collect(),
+        finals: Vec::new(),
+    });
+    for alias_type in TYPES {
+        ops.extend((0..CIDS).map(|n| Op::BindAliases {
+            origin: ORIGIN,
+            app: AppNo(app_of(n)),
+            alias_type: alias_type.into(),
+            bindings: vec![(cid(n), ALIASES[usize::from(n) % 2].into())],
+        }));
+    }
+    ops
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         10 => any_accept(),
         4 => any_register(),
         3 => any_cursors(),
         6 => any_alias_op(),
-        1 => Just(Op::CreateApp { ticket: None, app }),
+        3 => any_app_op(),
+        3 => any_forgetting(),
         1 => Just(Op::Boot),
         // Not later than tomorrow: the request ids of today are needed to learn the time.
         2 => (-2..2i32).prop_map(|offset| Op::DropDays(day(offset))),
@@ -365,6 +428,96 @@ fn rows_of(rows: &impl Rows, keyspace: Keyspace) -> Vec<(Vec<u8>, Bytes)> {
     found
 }
 
+fn len_of(rows: &impl Rows, keyspaces: &[Keyspace]) -> usize {
+    let each = keyspaces
+        .iter()
+        .map(|keyspace| rows_of(rows, *keyspace).len());
+    each.sum()
+}
+
+#[test]
+fn given_everything_there_is_when_deleted_should_be_gone_from_both_for_good() {
+    const OF_APPS_AND_DEVICES: [Keyspace; 6] = [
+        Keyspace::App,
+        Keyspace::Reg,
+        Keyspace::Cur,
+        Keyspace::Install,
+        Keyspace::Alias,
+        Keyspace::ClientAlias,
+    ];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut both = Both::open(folder.path(), MemoryRows::default(), 0);
+    both.commit(settled());
+    both.compare();
+    for keyspace in OF_APPS_AND_DEVICES {
+        assert_ne!(len_of(&both.memory, &[keyspace]), 0, "{keyspace:?}");
+    }
+    both.commit(vec![Op::DropAlias {
+        origin: ORIGIN,
+        app: AppNo(1),
+        alias_type: TYPES[0].into(),
+        alias: ALIASES[0].into(),
+    }]);
+    both.compare();
+    both.commit(vec![Op::ForgetDevices {
+        cids: (0..CIDS).map(cid).collect(),
+    }]);
+    both.compare();
+    let gone = (1..3).map(|number| Op::DeleteApp {
+        ticket: Ticket(1),
+        app: app(number),
+    });
+    both.commit(gone.collect());
+    both.compare();
+    assert_eq!(len_of(&both.memory, &OF_APPS_AND_DEVICES), 0);
+    both.reopen(folder.path()).compare();
+}
+
+#[test]
+fn given_days_that_are_over_when_dropped_should_leave_no_folder_on_the_disk() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tables = || {
+        let entries = std::fs::read_dir(folder.path().join("keyspaces")).expect("keyspaces");
+        entries.count()
+    };
+    let mut both = Both::open(folder.path(), MemoryRows::default(), 0);
+    // A push of today makes the days that stay; only what is old can be dropped by the real clock.
+    both.commit(settled());
+    let stays = tables();
+    let (old_push, old_end) = (day(-3), day(-12));
+    let until = Storage::Until(u64::from(old_push.0) * DAY_MS);
+    let targets = vec![(cid(0), Reach::Offline)];
+    both.commit(vec![
+        accept("a request", targets, until, Bytes::from(vec![7; 100])),
+        Op::Cursors {
+            moves: Vec::new(),
+            finals: vec![MessageEnd {
+                cid: cid(0),
+                end: Final {
+                    id: MessageId((u64::from(old_end.0) * DAY_MS) << 22 | 1),
+                    day: old_push,
+                    fate: Fate::Acked,
+                    sent_ms: 1,
+                },
+                final_ms: 2,
+            }],
+        },
+    ]);
+    both.compare();
+    let old = [Keyspace::Msg(old_push), Keyspace::Outcome(old_end)];
+    for keyspace in old {
+        assert_ne!(len_of(&both.memory, &[keyspace]), 0, "{keyspace:?}");
+    }
+    assert_eq!(tables(), stays + old.len(), "a folder for each day");
+    both.commit(vec![Op::DropDays(day(-1))]);
+    both.compare();
+    assert_eq!(len_of(&both.memory, &old), 0);
+    assert_eq!(tables(), stays, "no folder of days that are over");
+    let both = both.reopen(folder.path());
+    assert_eq!(tables(), stays, "nor after a new start");
+    drop(both);
+}
+
 proptest! {
     // Each case opens a database several times and syncs each batch.
     #![proptest_config(ProptestConfig {
@@ -380,6 +533,8 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut both = Both::open(folder.path(), MemoryRows::default(), 0);
+        both.commit(settled());
+        both.compare();
         for (ops, reopen) in batches {
             both.commit(ops);
             both.compare();
