@@ -109,7 +109,6 @@ fn any_cursors() -> impl Strategy<Value = Op> {
                 acked: MessageId(acked),
                 last_login_ms: 2,
                 last_seen_ms: 3,
-                active: None,
             })
             .collect(),
         finals: finals
@@ -460,6 +459,7 @@ fn given_everything_there_is_when_deleted_should_be_gone_from_both_for_good() {
     }]);
     both.compare();
     both.commit(vec![Op::ForgetDevices {
+        ticket: None,
         cids: (0..CIDS).map(cid).collect(),
     }]);
     both.compare();
@@ -492,8 +492,10 @@ fn given_days_that_are_over_when_dropped_should_leave_no_folder_on_the_disk() {
         Op::Cursors {
             moves: Vec::new(),
             finals: vec![MessageEnd {
+                app: Some(AppNo(1)),
                 cid: cid(0),
                 end: Final {
+                    group: GroupNo::NONE,
                     id: MessageId((u64::from(old_end.0) * DAY_MS) << 22 | 1),
                     day: old_push,
                     fate: Fate::Acked,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use server_core::command::{Answer, Command, DeviceStatus, Reach, Storage, TargetStatus};
 use server_core::ids::{AppNo, ShardNo};
 
-use super::fixture::{Client, Response, Site, with_site};
+use super::fixture::{Client, Response, Site, other_app, with_site};
 use super::{HttpSettings, alias_name};
 
 /// A CID of shard 0 and one of shard 1.
@@ -244,11 +244,20 @@ fn given_tokens_when_missing_foreign_or_ended_should_answer_10001() {
         );
         assert_eq!(not_enabled.json["msg"], "not enabled");
         let refused = json!({"code": 10001, "msg": "token is invalid"});
+        // Both apps work: each token opens its own and not the other.
+        let (_, others) = site.log_in_as(&other_app()).await;
+        let own = with_token(&mut client, &others, "POST", "/v2/other/push/all", "{}").await;
+        assert_eq!((own.status, &own.json["code"]), (200, &json!(1)));
         for (path, headers) in [
             (path, String::new()),
             (path, "token: nonsense\r\n".to_owned()),
             (
                 "/v2/other/user/smart_crowd/create",
+                format!("Token: {token}\r\n"),
+            ),
+            (path, format!("Token: {others}\r\n")),
+            (
+                "/v2/nope/user/smart_crowd/create",
                 format!("Token: {token}\r\n"),
             ),
         ] {

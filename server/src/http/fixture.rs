@@ -48,6 +48,17 @@ pub(super) fn app() -> App {
     }
 }
 
+/// Another app that works as well, number 8.
+pub(super) fn other_app() -> App {
+    App {
+        number: 8,
+        app_id: "other".to_owned(),
+        app_key: "other key".to_owned(),
+        master_secret: "other master".to_owned(),
+        ..app()
+    }
+}
+
 /// A running ingress.
 pub(super) struct Site {
     address: std::net::SocketAddr,
@@ -115,7 +126,7 @@ impl Site {
         let mut disabled = app();
         disabled.app_id = "off".to_owned();
         disabled.disabled = true;
-        let asker = Asker::new(questions, vec![app(), disabled]);
+        let asker = Asker::new(questions, vec![app(), other_app(), disabled]);
         let listening = Rc::clone(&asker);
         tokio::task::spawn_local(async move { listening.listen(answers, ingress_bell).await });
         let lifecycle = Lifecycle::default();
@@ -155,14 +166,19 @@ impl Site {
 
     /// A connection that holds a token of the app.
     pub(super) async fn log_in(&self) -> (Client, String) {
+        self.log_in_as(&app()).await
+    }
+
+    /// A connection that holds a token of this app.
+    pub(super) async fn log_in_as(&self, app: &App) -> (Client, String) {
         let mut client = self.connect().await;
         let now = super::ingress::now_ms().to_string();
-        let sign = crate::secret::hex(&crate::secret::sha256(&["key", &now, "master"]));
-        let body = format!(r#"{{"sign":"{sign}","timestamp":"{now}","appkey":"key"}}"#);
+        let (key, master) = (&app.app_key, &app.master_secret);
+        let sign = crate::secret::hex(&crate::secret::sha256(&[key, &now, master]));
+        let body = format!(r#"{{"sign":"{sign}","timestamp":"{now}","appkey":"{key}"}}"#);
+        let path = format!("/v2/{}/auth", app.app_id);
         // The stale token of the PHP client must not matter.
-        let answer = client
-            .call("POST", "/v2/app/auth", "token: stale\r\n", &body)
-            .await;
+        let answer = client.call("POST", &path, "token: stale\r\n", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.json);
         assert!(answer.json["data"]["expire_time"].is_string());
         (
