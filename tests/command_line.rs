@@ -2,11 +2,15 @@
 
 mod harness;
 
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output};
 
-use harness::Server;
 use harness::device::{Device, hello, register};
+use harness::{Server, Surroundings};
 use protocol::{Identity, InstallId};
+use sdk_sim::third_party::{Push, PushBody};
 
 fn ringpost(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ringpost"))
@@ -162,7 +166,6 @@ fn given_a_running_server_when_apps_are_made_should_work_for_devices_and_be_list
 
 #[test]
 fn given_a_first_start_when_done_should_leave_a_private_bootstrap_that_the_next_start_keeps() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("a folder");
     let mut server = Server::start(dir.path(), 1, &[]);
     let mode = std::fs::metadata(server.bootstrap_path())
@@ -183,4 +186,55 @@ fn given_a_first_start_when_done_should_leave_a_private_bootstrap_that_the_next_
         (first.admin_token, first.ca_cert)
     );
     assert_eq!(second.app.appid, first.app.appid);
+}
+
+/// The modes of a folder and of all that is in it.
+fn modes(folder: &Path) -> BTreeMap<String, u32> {
+    let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    let mut found = BTreeMap::from([(folder.display().to_string(), mode(folder))]);
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(modes(&path));
+        } else {
+            found.insert(path.display().to_string(), mode(&path));
+        }
+    }
+    found
+}
+
+#[test]
+fn given_a_umask_that_hides_nothing_when_served_should_keep_every_file_from_others() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let surroundings = Surroundings {
+        umask: Some("000"),
+        ..Surroundings::default()
+    };
+    let mut server = Server::start_in(dir.path(), 1, "", surroundings);
+    let cid = register(&server.bootstrap(), 1).to_string();
+    // A stored push makes the files of a day, a stop and a start write what was held back.
+    let push = Push::new(PushBody::Transmission("x".into())).expect("random");
+    let third_party = server.third_party();
+    third_party.push_single_cid(&cid, &push).expect("accepted");
+    assert!(server.stop().success());
+    server.restart();
+    let modes = modes(server.data());
+    for name in [
+        "lock",
+        "bootstrap.json",
+        "tls/ca.key",
+        "tls/device.key",
+        "store/keyspaces",
+    ] {
+        let path = server.data().join(name).display().to_string();
+        assert!(modes.contains_key(&path), "{name} in {modes:?}");
+    }
+    for (path, mode) in &modes {
+        let wanted = if Path::new(path).is_dir() {
+            0o700
+        } else {
+            0o600
+        };
+        assert_eq!(*mode, wanted, "{path} has mode {mode:o}");
+    }
 }

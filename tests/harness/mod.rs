@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub mod curve;
 pub mod device;
 pub mod neighbour;
 pub mod process;

@@ -1,0 +1,186 @@
+//! The server on a disk that is watched, held, broken or full.
+//!
+//! The disk is `disk/shim.c`, compiled by the C compiler that the build needs anyway and loaded
+//! before the C library of the server. Always: a test gives its orders by files, so both sides are
+//! in step without a clock.
+
+mod harness;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use harness::device::{Device, hello, register};
+use harness::{Server, Surroundings, wait_for};
+use protocol::{Frame, Identity};
+use sdk_sim::third_party::{Accepted, BlockingThirdParty, CallError, Push, PushBody};
+
+/// A disk under a server that is not running yet.
+struct Disk {
+    folder: PathBuf,
+    library: PathBuf,
+}
+
+impl Disk {
+    fn new(dir: &Path) -> Disk {
+        let folder = dir.join("disk");
+        fs::create_dir(&folder).expect("made");
+        let library = dir.join("disk.so");
+        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+        let built = Command::new(&compiler)
+            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+            .arg(&library)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/disk/shim.c"))
+            .output()
+            .expect("the C compiler that the build needs too");
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(built.status.success(), "{said}");
+        Disk { folder, library }
+    }
+
+    fn serve(&self, dir: &Path) -> Server {
+        let text = |path: &Path| path.to_str().expect("text").to_owned();
+        let surroundings = Surroundings {
+            variables: vec![
+                ("LD_PRELOAD", text(&self.library)),
+                ("DISK_SHIM", text(&self.folder)),
+            ],
+            ..Surroundings::default()
+        };
+        Server::start_in(dir, 1, "", surroundings)
+    }
+
+    fn order(&self, name: &str) {
+        fs::write(self.folder.join(name), "").expect("ordered");
+    }
+
+    fn end(&self, order: &str) {
+        fs::remove_file(self.folder.join(order)).expect("was ordered");
+    }
+
+    fn holds(&self) -> bool {
+        self.folder.join("held").exists()
+    }
+
+    /// How many flushes came back well.
+    fn flushed(&self) -> u64 {
+        fs::metadata(self.folder.join("flushed")).map_or(0, |file| file.len())
+    }
+}
+
+fn push(third_party: &BlockingThirdParty, cid: &str) -> Result<Accepted, CallError> {
+    let push = Push::new(PushBody::Transmission("to be kept".into())).expect("random");
+    third_party.push_single_cid(cid, &push)
+}
+
+fn is_busy(pushed: Result<Accepted, CallError>) -> bool {
+    pushed.is_err_and(|error| error.to_string().contains("30019"))
+}
+
+fn readiness(third_party: &BlockingThirdParty) -> (u16, String) {
+    let answer = third_party.get("/readyz").expect("an answer");
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    (answer.http.as_u16(), text)
+}
+
+#[test]
+fn given_pushes_when_answered_should_each_have_been_flushed_before() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Disk::new(dir.path());
+    let server = disk.serve(dir.path());
+    let cid = register(&server.bootstrap(), 1).to_string();
+    let third_party = server.third_party();
+    for number in 0..20 {
+        let before = disk.flushed();
+        push(&third_party, &cid).expect("accepted");
+        assert!(disk.flushed() > before, "push {number} was not flushed");
+    }
+    let before = disk.flushed();
+    register(&server.bootstrap(), 2);
+    assert!(disk.flushed() > before, "a registration was not flushed");
+}
+
+#[test]
+fn given_a_flush_that_hangs_when_pushed_meanwhile_should_answer_and_deliver_only_after_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Disk::new(dir.path());
+    let server = disk.serve(dir.path());
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    // The first push of a day flushes the folders that it makes; this is about the push itself.
+    let third_party = server.third_party();
+    push(&third_party, &cid.to_string()).expect("accepted");
+    let is_push = |frame: &Frame| matches!(frame, Frame::Push(_)).then_some(());
+    device.receive_until("the first push", is_push);
+    disk.order("hold");
+    let pushing = std::thread::spawn(move || push(&third_party, &cid.to_string()));
+    wait_for("the flush to hang", || disk.holds().then_some(()));
+    // Everything but the disk goes on: more than a turn of each thread passes meanwhile.
+    for _ in 0..20 {
+        device.send(&[Frame::Ping]);
+        let next = device.receive().expect("connected");
+        assert!(matches!(next, Frame::Pong), "{next:?} before the flush");
+        assert_eq!(readiness(&server.third_party()).0, 200);
+    }
+    assert!(!pushing.is_finished(), "answered before the flush");
+    disk.end("hold");
+    pushing.join().expect("no panic").expect("accepted");
+    device.receive_until("the push", is_push);
+}
+
+#[test]
+fn given_a_flush_that_fails_when_pushed_should_refuse_say_so_once_and_want_a_restart() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Disk::new(dir.path());
+    let mut server = disk.serve(dir.path());
+    let cid = register(&server.bootstrap(), 1).to_string();
+    let third_party = server.third_party();
+    push(&third_party, &cid).expect("accepted");
+    disk.order("broken");
+    for _ in 0..3 {
+        assert!(is_busy(push(&third_party, &cid)));
+    }
+    let (status, why) = readiness(&third_party);
+    assert_eq!(status, 503, "{why}");
+    assert!(why.contains("the store refuses to write"), "{why}");
+    disk.end("broken");
+    let told = "the store refuses; nothing is accepted";
+    let log = server.log();
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+
+    server.kill_nine();
+    server.restart();
+    let third_party = server.third_party();
+    assert_eq!(readiness(&third_party).0, 200);
+    push(&third_party, &cid).expect("accepted");
+}
+
+#[test]
+fn given_a_full_disk_when_there_is_room_again_should_be_tried_again_and_write() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Disk::new(dir.path());
+    let server = disk.serve(dir.path());
+    let cid = register(&server.bootstrap(), 1).to_string();
+    let third_party = server.third_party();
+    // The first push of a day makes the folders of that day.
+    disk.order("full");
+    assert!(is_busy(push(&third_party, &cid)));
+    assert_eq!(readiness(&third_party).0, 503);
+    assert!(is_busy(push(&third_party, &cid)), "not tried at once");
+    disk.end("full");
+    wait_for("a push to be taken", || {
+        std::thread::park_timeout(Duration::from_millis(100));
+        push(&third_party, &cid).ok()
+    });
+    assert_eq!(readiness(&third_party).0, 200);
+    let log = server.log();
+    for told in [
+        "the store refuses; nothing is accepted",
+        "the store writes again",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{log}");
+    }
+}

@@ -1,0 +1,66 @@
+// A disk that a test can watch and hold: loaded before the C library, it stands in for the calls by
+// which a program asks for a flush or a folder. Orders are files of the folder in DISK_SHIM:
+//
+//   hold    a flush waits as long as this is there; `held` is made when one waits
+//   broken  a flush fails
+//   full    no folder can be made
+//
+// Each flush that came back well adds a byte to `flushed`.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int open_in_folder(const char *name, int flags) {
+    const char *folder = getenv("DISK_SHIM");
+    char path[4096];
+    if (!folder || snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+        abort();
+    return syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
+}
+
+static int is_ordered(const char *name) {
+    int file = open_in_folder(name, O_RDONLY);
+    if (file >= 0)
+        close(file);
+    return file >= 0;
+}
+
+static void note(const char *name) {
+    int file = open_in_folder(name, O_WRONLY | O_CREAT | O_APPEND);
+    if (file < 0 || write(file, ".", 1) != 1)
+        abort();
+    close(file);
+}
+
+static int flush(long call, int file) {
+    if (is_ordered("hold")) {
+        note("held");
+        while (is_ordered("hold"))
+            usleep(2000);
+    }
+    if (is_ordered("broken")) {
+        errno = EIO;
+        return -1;
+    }
+    int done = syscall(call, file);
+    if (done == 0)
+        note("flushed");
+    return done;
+}
+
+int fdatasync(int file) { return flush(SYS_fdatasync, file); }
+
+int fsync(int file) { return flush(SYS_fsync, file); }
+
+int mkdir(const char *path, mode_t mode) {
+    if (is_ordered("full")) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
