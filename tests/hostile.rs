@@ -1,25 +1,31 @@
 //! Peers that mean harm, against a real server: each is told why or cut within its limit, the log
 //! says so once, and good devices on the same cores notice nothing.
 //!
-//! The parts: this file (one peer at a time), `hostile/many.rs` (floods, and memory over rounds),
+//! The parts: this file (one peer at a time), `hostile/deaf.rs` (devices that never acknowledge or
+//! never read), `hostile/many.rs` (floods), `hostile/memory.rs` (memory over rounds),
 //! `hostile/file_limit.rs` (no descriptor left).
 
+#[path = "hostile/deaf.rs"]
+mod deaf;
 #[path = "hostile/file_limit.rs"]
 mod file_limit;
 mod harness;
 #[path = "hostile/many.rs"]
 mod many;
+#[path = "hostile/memory.rs"]
+mod memory;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use harness::device::{Device, client_config, hello, register};
 use harness::neighbour::Neighbours;
-use harness::process::{cpu_percent_over, rss_kib};
+use harness::process::cpu_percent_over;
 use harness::{Server, wait_for};
-use protocol::{ClientId, CloseReason, Frame, Identity, InstallId, MessageId};
+use protocol::{CloseReason, Frame, Identity, InstallId};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use sdk_sim::bootstrap::Bootstrap;
@@ -29,6 +35,11 @@ const SHORT: &str = "[heartbeat]\nmin_s = 1\ndefault_s = 1\n[devices]\nhello_tim
 
 /// A cut that takes longer than this is no cut: one second, and what a loaded machine adds.
 const CUT_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// Where the curves of memory are written, if they are asked for.
+fn curves_folder() -> Option<PathBuf> {
+    std::env::var_os("RINGPOST_CURVES").map(PathBuf::from)
+}
 
 /// Waits for the line that tells of an offence; it may come once per shard, and no more.
 fn told_once(server: &Server, shards: usize, offence: &str) {
@@ -280,109 +291,5 @@ fn given_bytes_behind_the_end_of_tls_when_they_fill_more_than_one_read_should_no
     }
     let busy = cpu_percent_over(server.pid(), Duration::from_secs(1));
     assert!(busy < 50, "{busy} % of a core for nothing");
-    neighbours.move_out();
-}
-
-#[test]
-fn given_a_device_that_asks_and_never_reads_when_it_goes_on_should_be_read_no_more_and_cut() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let server = Server::start_configured(dir.path(), 1, SHORT);
-    let bootstrap = server.bootstrap();
-    let mut neighbours = Neighbours::move_in(&server, 1);
-    let mut device = Device::connect(&bootstrap);
-    let install = InstallId::from_bytes([1; 16]);
-    device.greet(hello(&bootstrap, Identity::Register(install), [1; 32]));
-    let before = rss_kib(server.pid());
-    device
-        .socket()
-        .set_write_timeout(Some(CUT_WAIT_MAX))
-        .expect("set");
-    let pings = [0x03, 0x00].repeat(32 * 1024);
-    let mut sent = 0_usize;
-    let error = loop {
-        match device.try_send_bytes(&pings) {
-            Ok(()) => sent += pings.len(),
-            Err(error) => break error,
-        }
-        let grown = rss_kib(server.pid()).saturating_sub(before);
-        assert!(
-            grown < 16 * 1024,
-            "{grown} KiB more after {sent} bytes of pings"
-        );
-    };
-    // Cut while it was writing, not left waiting.
-    assert!(
-        matches!(
-            error.kind(),
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
-        ),
-        "{error} after {sent} bytes"
-    );
-    told_once(&server, 1, "no sign of life in time");
-    neighbours.notice_nothing();
-    neighbours.move_out();
-}
-
-#[test]
-fn given_devices_that_never_ack_or_never_read_when_pushed_to_should_get_a_window_and_later_all() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let server = Server::start(dir.path(), 1, &[]);
-    let bootstrap = server.bootstrap();
-    let mut neighbours = Neighbours::move_in(&server, 1);
-    let third_party = server.third_party();
-    let cids: Vec<ClientId> = (1..=2).map(|number| register(&bootstrap, number)).collect();
-    let [mut no_ack, mut no_read] = [0_u8, 1].map(|at| {
-        let mut device = Device::connect(&bootstrap);
-        let cid = cids[usize::from(at)];
-        device.greet(hello(&bootstrap, Identity::Login(cid), [at + 1; 32]));
-        device
-    });
-    let before = rss_kib(server.pid());
-    const PUSHES: usize = 200;
-    for number in 0..PUSHES {
-        for cid in &cids {
-            let text = format!("{number:04}{}", "x".repeat(3000));
-            let body = sdk_sim::third_party::PushBody::Transmission(text);
-            let push = sdk_sim::third_party::Push::new(body).expect("random");
-            third_party
-                .push_single_cid(&cid.to_string(), &push)
-                .expect("accepted");
-        }
-        if number % 20 == 0 {
-            neighbours.notice_nothing();
-        }
-    }
-    let grown = rss_kib(server.pid()).saturating_sub(before);
-    println!("{} pushes of 3 KB unacked: {grown} KiB more", 2 * PUSHES);
-    // The pong stands behind everything that was sent: a window, and no more. It stays connected.
-    no_ack.send(&[Frame::Ping]);
-    let mut got: Vec<MessageId> = Vec::new();
-    loop {
-        match no_ack.receive().expect("connected") {
-            Frame::Push(push) => got.push(push.id),
-            Frame::Pong => break,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(got.len(), usize::from(server_core::limits::WINDOW_LEN_MAX));
-    no_read.send(&[Frame::Ping]);
-
-    // Who comes back gets everything, in order.
-    for (at, cid) in (1..).zip(&cids) {
-        let mut device = Device::connect(&bootstrap);
-        device.greet(hello(&bootstrap, Identity::Login(*cid), [at; 32]));
-        let mut ids: Vec<MessageId> = Vec::new();
-        while ids.len() < PUSHES {
-            if let Frame::Push(push) = device.receive().expect("connected") {
-                ids.push(push.id);
-                device.send(&[Frame::Ack(protocol::Ack { ids: vec![push.id] })]);
-            }
-        }
-        assert!(
-            ids.windows(2).all(|pair| pair[0] < pair[1]),
-            "in order, each once"
-        );
-    }
-    neighbours.notice_nothing();
     neighbours.move_out();
 }
