@@ -27,6 +27,8 @@ const SHARDS: u16 = 2;
 const APP: AppNo = AppNo(1);
 /// Ops in one commit while the store is filled.
 const BATCH_LEN: usize = 5_000;
+/// Files that the store may hold open.
+const STORE_FILES_MAX: usize = 512;
 /// How often an expression is resolved.
 const ROUNDS: usize = 15;
 
@@ -74,7 +76,7 @@ fn tags(n: u64) -> Vec<Box<str>> {
 
 fn fill(path: &Path, devices_len: u64) -> u64 {
     std::fs::create_dir_all(path).expect("a folder for the store");
-    let store = Store::open(path).expect("a new store");
+    let store = Store::open(path, STORE_FILES_MAX).expect("a new store");
     let telemetry = Telemetry::new(SHARDS, 0);
     let mut committer =
         Committer::new(store.clone(), telemetry, Lifecycle::default()).expect("a committer");
@@ -165,7 +167,7 @@ fn size_of(path: &Path) -> u64 {
 }
 
 fn load(path: &Path) -> Vec<Devices> {
-    let store = Store::open(path).expect("the store opens");
+    let store = Store::open(path, STORE_FILES_MAX).expect("the store opens");
     let mut known = Default::default();
     let view = store.view(&mut known).expect("a view");
     let started = Instant::now();
