@@ -49,14 +49,10 @@ impl Damage {
         }
     }
 
-    /// Whether an error speaks of this row. A run of messages may break at the row behind it, or
-    /// at its end.
+    /// Whether an error speaks of this row.
     fn is_named_by(&self, error: &RowsError) -> bool {
-        let RowsError::Damaged { keyspace, key, .. } = error else {
-            return false;
-        };
-        let is_run = matches!(keyspace, Keyspace::Msg(_)) && keys::client_of(key) == Some(self.cid);
-        *keyspace == self.keyspace && (*key == self.key || is_run)
+        matches!(error, RowsError::Damaged { keyspace, key, .. }
+            if *keyspace == self.keyspace && *key == self.key)
     }
 }
 

@@ -342,9 +342,12 @@ fn run_of_day(
         &mut |key, value| match run.row(key, value, now_ms) {
             Ok(more) => more,
             Err(source) => {
+                let key = run
+                    .broken()
+                    .map_or_else(|| key.to_vec(), |id| keys::message(cid, id, 0));
                 failed = Some(RowsError::Damaged {
                     keyspace,
-                    key: key.to_vec(),
+                    key,
                     source,
                 });
                 false
@@ -354,9 +357,10 @@ fn run_of_day(
     if let Some(error) = failed {
         return Err(error);
     }
+    let broken = run.broken().unwrap_or(after);
     run.finish().map_err(|source| RowsError::Damaged {
         keyspace,
-        key: keys::client(cid),
+        key: keys::message(cid, broken, 0),
         source,
     })
 }
@@ -423,13 +427,20 @@ impl Run {
         Ok(true)
     }
 
+    /// The message that lacks pieces, as far as it was read: the row behind it is not to blame.
+    fn broken(&self) -> Option<MessageId> {
+        let open = self.open.as_ref();
+        open.filter(|open| open.seen != open.pieces)
+            .map(|open| open.id)
+    }
+
     fn close(&mut self) -> Result<(), schema::SchemaError> {
+        if self.broken().is_some() {
+            return Err(schema::SchemaError::missing("message", "a piece is gone"));
+        }
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        if open.seen != open.pieces {
-            return Err(schema::SchemaError::missing("message", "a piece is gone"));
-        }
         self.bytes += open.body.len();
         self.page.messages.push(StoredMessage {
             id: open.id,
@@ -492,4 +503,44 @@ pub fn alias_of_cid(
         source,
     })?;
     Ok(Some(row.alias.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::record::Message;
+
+    use super::*;
+    use crate::rows::{MemoryRows, WriteSet};
+
+    #[test]
+    fn given_a_message_that_lacks_a_piece_when_read_should_name_it_and_not_the_row_behind() {
+        let cid = ClientId::from_bytes([7; 16]);
+        let mut writes = WriteSet::default();
+        for (id, pieces) in [(1, 1), (2, 2), (3, 1)] {
+            let row = Message {
+                expires_ms: 1_000,
+                accepted_ms: 0,
+                pieces,
+                sealed: false,
+                body: vec![1],
+            };
+            let key = keys::message(cid, MessageId(id), 0);
+            writes.messages.push((Day(0), key, row.encode()));
+        }
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        let named = |rows: &MemoryRows| match backlog(rows, cid, MessageId::NONE, 0) {
+            Err(RowsError::Damaged { key, .. }) => keys::message_of(&key),
+            other => panic!("a page with a broken message: {other:?}"),
+        };
+        assert_eq!(named(&rows), Some((MessageId(2), 0)));
+        let mut last = WriteSet::default();
+        last.delete(Keyspace::Msg(Day(0)), keys::message(cid, MessageId(3), 0));
+        rows.commit(last);
+        assert_eq!(
+            named(&rows),
+            Some((MessageId(2), 0)),
+            "at the end of the run"
+        );
+    }
 }
