@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use protocol::{ClientId, Frame, Identity, InstallId, MessageId};
 use sdk_sim::third_party::{Push, PushBody};
 
-use super::harness::Server;
 use super::harness::device::{Device, hello, register};
 use super::harness::neighbour::Neighbours;
 use super::harness::process::rss_kib;
+use super::harness::{PATIENCE, Server};
 use super::memory::stays_flat;
-use super::{CUT_WAIT_MAX, SHORT, told_once};
+use super::{SHORT, told_once};
 
 /// Pushes to each device in a round: more than a window and the queue behind it hold, and so much
 /// that keeping them would show.
@@ -28,7 +28,8 @@ fn ask_until_cut(server: &Server, device: &mut Device) -> std::io::Error {
     let before = rss_kib(server.pid());
     device
         .socket()
-        .set_write_timeout(Some(CUT_WAIT_MAX))
+        // On a loaded machine the server takes long to read what it was sent before.
+        .set_write_timeout(Some(PATIENCE))
         .expect("set");
     let pings = [0x03, 0x00].repeat(32 * 1024);
     let mut sent = 0_usize;
