@@ -18,7 +18,9 @@ mod task;
 pub use alias::{AliasOfClient, Binding};
 pub use answer::FirstAnswer;
 pub use app::{App, PreviousSecrets};
-pub use app_settings::{AddressTexts, AppSettings, Callback, Quotas, Rate, Registration};
+pub use app_settings::{
+    AddressTexts, AppSettings, Callback, OfflineLimits, Quotas, Rate, Registration,
+};
 pub use client::{ClientTags, Presence, Profile};
 pub use device::{Cursor, Device};
 pub use group::{Group, Sums, Walk};

@@ -489,6 +489,8 @@ impl<'a> App<'a> {
   pub const VT_APP_PER_DAY: ::flatbuffers::VOffsetT = 60;
   pub const VT_TAGS_PER_MINUTE: ::flatbuffers::VOffsetT = 62;
   pub const VT_TAGS_PER_DAY: ::flatbuffers::VOffsetT = 64;
+  pub const VT_OFFLINE_LEN_MAX: ::flatbuffers::VOffsetT = 66;
+  pub const VT_OFFLINE_BYTES_MAX: ::flatbuffers::VOffsetT = 68;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -500,8 +502,10 @@ impl<'a> App<'a> {
     args: &'args AppArgs<'args>
   ) -> ::flatbuffers::WIPOffset<App<'bldr>> {
     let mut builder = AppBuilder::new(_fbb);
+    builder.add_offline_bytes_max(args.offline_bytes_max);
     builder.add_previous_until_ms(args.previous_until_ms);
     builder.add_created_ms(args.created_ms);
+    builder.add_offline_len_max(args.offline_len_max);
     builder.add_tags_per_day(args.tags_per_day);
     builder.add_tags_per_minute(args.tags_per_minute);
     builder.add_app_per_day(args.app_per_day);
@@ -752,6 +756,20 @@ impl<'a> App<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u32>(App::VT_TAGS_PER_DAY, Some(0)).unwrap()}
   }
+  #[inline]
+  pub fn offline_len_max(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_OFFLINE_LEN_MAX, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn offline_bytes_max(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(App::VT_OFFLINE_BYTES_MAX, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for App<'_> {
@@ -791,6 +809,8 @@ impl ::flatbuffers::Verifiable for App<'_> {
      .visit_field::<u32>("app_per_day", Self::VT_APP_PER_DAY, false)?
      .visit_field::<u32>("tags_per_minute", Self::VT_TAGS_PER_MINUTE, false)?
      .visit_field::<u32>("tags_per_day", Self::VT_TAGS_PER_DAY, false)?
+     .visit_field::<u32>("offline_len_max", Self::VT_OFFLINE_LEN_MAX, false)?
+     .visit_field::<u64>("offline_bytes_max", Self::VT_OFFLINE_BYTES_MAX, false)?
      .finish();
     Ok(())
   }
@@ -827,6 +847,8 @@ pub struct AppArgs<'a> {
     pub app_per_day: u32,
     pub tags_per_minute: u32,
     pub tags_per_day: u32,
+    pub offline_len_max: u32,
+    pub offline_bytes_max: u64,
 }
 impl<'a> Default for AppArgs<'a> {
   #[inline]
@@ -863,6 +885,8 @@ impl<'a> Default for AppArgs<'a> {
       app_per_day: 0,
       tags_per_minute: 0,
       tags_per_day: 0,
+      offline_len_max: 0,
+      offline_bytes_max: 0,
     }
   }
 }
@@ -997,6 +1021,14 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> AppBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u32>(App::VT_TAGS_PER_DAY, tags_per_day, 0);
   }
   #[inline]
+  pub fn add_offline_len_max(&mut self, offline_len_max: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_OFFLINE_LEN_MAX, offline_len_max, 0);
+  }
+  #[inline]
+  pub fn add_offline_bytes_max(&mut self, offline_bytes_max: u64) {
+    self.fbb_.push_slot::<u64>(App::VT_OFFLINE_BYTES_MAX, offline_bytes_max, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> AppBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     AppBuilder {
@@ -1050,6 +1082,8 @@ impl ::core::fmt::Debug for App<'_> {
       ds.field("app_per_day", &self.app_per_day());
       ds.field("tags_per_minute", &self.tags_per_minute());
       ds.field("tags_per_day", &self.tags_per_day());
+      ds.field("offline_len_max", &self.offline_len_max());
+      ds.field("offline_bytes_max", &self.offline_bytes_max());
       ds.finish()
   }
 }

@@ -24,6 +24,8 @@ pub struct AppSettings {
     pub device: AddressTexts,
     /// How often it may call.
     pub quotas: Quotas,
+    /// What may wait for one of its devices that is offline.
+    pub offline: OfflineLimits,
 }
 
 /// Who may register a device.
@@ -56,6 +58,15 @@ pub struct AddressTexts {
     pub allow: Vec<String>,
     /// Never these.
     pub deny: Vec<String>,
+}
+
+/// What may wait for one device that is offline; 0 is without a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfflineLimits {
+    /// Messages.
+    pub len_max: u32,
+    /// Bytes of their rows.
+    pub bytes_max: u64,
 }
 
 /// How often an app may call, by the kind of call.
@@ -161,6 +172,8 @@ impl AppSettings {
             app_per_day: quotas.app.per_day,
             tags_per_minute: quotas.tags.per_minute,
             tags_per_day: quotas.tags.per_day,
+            offline_len_max: self.offline.len_max,
+            offline_bytes_max: self.offline.bytes_max,
             ..app
         }
     }
@@ -193,6 +206,10 @@ impl AppSettings {
                 list: rate(app.list_per_minute(), app.list_per_day()),
                 app: rate(app.app_per_minute(), app.app_per_day()),
                 tags: rate(app.tags_per_minute(), app.tags_per_day()),
+            },
+            offline: OfflineLimits {
+                len_max: app.offline_len_max(),
+                bytes_max: app.offline_bytes_max(),
             },
         }
     }

@@ -12,8 +12,8 @@ use schema::SchemaError;
 use schema::push::{Content, DisplayWindow, Notification, PushMessage};
 use schema::record::{
     AddressTexts, AliasOfClient, App, AppSettings, Binding, Callback, ClientTags, Cursor, Device,
-    FirstAnswer, Group, Message, Number, Outcome, Presence, PreviousSecrets, Profile, Quotas, Rate,
-    Receipt, Registration, Sums, Tally, Task, TaskTarget, Walk,
+    FirstAnswer, Group, Message, Number, OfflineLimits, Outcome, Presence, PreviousSecrets,
+    Profile, Quotas, Rate, Receipt, Registration, Sums, Tally, Task, TaskTarget, Walk,
 };
 
 /// What `encode` and `decode` look like on every struct.
@@ -65,6 +65,7 @@ macro_rules! for_every_sample {
         $check("push_revoke", $crate::samples::revoke() $(, $more)?);
         $check("app", $crate::samples::app() $(, $more)?);
         $check("app_with_settings", $crate::samples::app_with_settings() $(, $more)?);
+        $check("app_with_offline_limits", $crate::samples::app_with_offline_limits() $(, $more)?);
         $check("device", $crate::samples::device() $(, $more)?);
         $check("cursor", $crate::samples::cursor() $(, $more)?);
         $check("alias_of_client", $crate::samples::alias_of_client() $(, $more)?);
@@ -196,6 +197,20 @@ pub(crate) fn app_with_settings() -> App {
                 app: rate(7, 8),
                 tags: rate(9, 10),
             },
+            offline: OfflineLimits::default(),
+        }),
+        ..app()
+    }
+}
+
+pub(crate) fn app_with_offline_limits() -> App {
+    App {
+        settings: Box::new(AppSettings {
+            offline: OfflineLimits {
+                len_max: 100,
+                bytes_max: 1 << 33,
+            },
+            ..AppSettings::default()
         }),
         ..app()
     }
@@ -466,6 +481,7 @@ prop_compose! {
             http: AddressTexts { allow: http_allow, deny: http_deny },
             device: AddressTexts { allow: device_allow, deny: device_deny },
             quotas: Quotas { auth, single, list, app, tags },
+            offline: OfflineLimits { len_max: auth.per_day, bytes_max: list.per_day.into() },
         }
     }
 }

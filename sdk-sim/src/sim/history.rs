@@ -179,6 +179,7 @@ impl World {
             let over = known.is_some() || now_ms >= told.expires_ms;
             let expected = match status {
                 StoredStatus::Filtered => Stage::Filtered,
+                StoredStatus::Full => Stage::Failed,
                 StoredStatus::Expired => Stage::Expired,
                 StoredStatus::Online | StoredStatus::Offline if acked => Stage::Acked,
                 StoredStatus::Online | StoredStatus::Offline if over => Stage::Expired,

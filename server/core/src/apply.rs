@@ -10,6 +10,7 @@ mod alias;
 mod client;
 mod days;
 mod device;
+mod full;
 mod group;
 mod message_ids;
 mod push;
@@ -18,7 +19,7 @@ mod sums;
 
 use std::collections::BTreeMap;
 
-use protocol::MessageId;
+use protocol::{ClientId, MessageId};
 use schema::SchemaError;
 use schema::record::{App, Number, Tally};
 
@@ -30,6 +31,7 @@ use crate::op::{Committed, Done, Op, Submitted};
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 
 pub use days::finals;
+use full::{AppFacts, Waiting};
 pub use message_ids::{Ids, made_ms, made_on};
 pub use push::StoredStatus;
 use sums::SumsDelta;
@@ -63,7 +65,8 @@ pub fn apply(
         closed: BTreeMap::new(),
         late: BTreeMap::new(),
         sums: SumsDelta::default(),
-        callbacks: BTreeMap::new(),
+        apps: BTreeMap::new(),
+        waiting: BTreeMap::new(),
         drop_before: None,
         events: Vec::with_capacity(batch.len() * 2),
     };
@@ -92,8 +95,10 @@ struct Step<'a, R> {
     /// How many of those were acknowledged all the same.
     late: BTreeMap<Day, u64>,
     sums: SumsDelta,
-    /// Whether the developer's server of an app hears of its messages, as far as it was looked up.
-    callbacks: BTreeMap<AppNo, bool>,
+    /// What apps are set to, as far as it was looked up.
+    apps: BTreeMap<AppNo, AppFacts>,
+    /// What waits for devices of apps that limit it, as far as it was counted.
+    waiting: BTreeMap<ClientId, Waiting>,
     /// Days before this one are dropped at the end of the batch.
     drop_before: Option<Day>,
     events: Vec<(ShardNo, Committed)>,
@@ -189,7 +194,7 @@ impl<R: Rows> Step<'_, R> {
                 })
             }
             Op::ChangeApp { ticket, app } => {
-                self.callbacks.remove(&AppNo(app.number));
+                self.apps.remove(&AppNo(app.number));
                 let key = keys::app(AppNo(app.number));
                 // It may have been deleted since: a change must not bring it back.
                 let known = self.rows.get(Keyspace::App, &key)?.is_some();

@@ -31,6 +31,8 @@ pub struct Counters {
     pub expired: u64,
     /// Messages not sent because their device takes none.
     pub filtered: u64,
+    /// Messages not taken because as much waited for their device as its app allows.
+    pub failed: u64,
     /// Messages not sent because their task was stopped.
     pub revoked: u64,
     /// Requests answered with the answer of an earlier one with the same request id.

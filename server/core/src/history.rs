@@ -86,6 +86,8 @@ pub enum Stage {
     Filtered,
     /// Its third party stopped its task before it was sent.
     Revoked,
+    /// Not taken: as much waited for the device as its app allows.
+    Failed,
 }
 
 impl Stage {
@@ -98,6 +100,7 @@ impl Stage {
             Stage::Expired => "Expired",
             Stage::Filtered => "Filtered",
             Stage::Revoked => "Revoked",
+            Stage::Failed => "Failed",
         }
     }
 }
@@ -116,6 +119,7 @@ pub fn stage_of(
         outcome.and_then(|outcome| Fate::from_number(outcome.fate)),
     ) {
         (StoredStatus::Filtered, _) => Stage::Filtered,
+        (StoredStatus::Full, _) => Stage::Failed,
         (StoredStatus::Expired, _) | (_, Some(Fate::Expired)) => Stage::Expired,
         (_, Some(Fate::Acked)) => Stage::Acked,
         (_, Some(Fate::Revoked)) => Stage::Revoked,
@@ -137,7 +141,7 @@ pub fn stages_of(
 ) -> Vec<(&'static str, u64)> {
     let stage = stage_of(status, outcome, under_way_ms, expires_ms, now_ms);
     let mut stages = vec![("Accepted", accepted_ms)];
-    if kept && stage != Stage::Filtered {
+    if kept && !matches!(stage, Stage::Filtered | Stage::Failed) {
         stages.push((Stage::Stored.name(), accepted_ms));
     }
     let sent_ms = under_way_ms.or(outcome.map(|outcome| outcome.sent_ms).filter(|ms| *ms > 0));
@@ -149,7 +153,9 @@ pub fn stages_of(
             stages.push((stage.name(), outcome.final_ms));
         }
         (Stage::Expired, None) if kept => stages.push((stage.name(), expires_ms)),
-        (Stage::Expired | Stage::Filtered, None) => stages.push((stage.name(), accepted_ms)),
+        (Stage::Expired | Stage::Filtered | Stage::Failed, None) => {
+            stages.push((stage.name(), accepted_ms))
+        }
         _ => {}
     }
     stages

@@ -356,6 +356,8 @@ pub struct Accepted {
     pub filtered: u32,
     /// Targets that were ignored because they were offline and the push may not wait.
     pub expired: u32,
+    /// Targets that were ignored because as much waits for them as their app allows.
+    pub failed: u32,
     /// Whether this is the answer to an earlier request with the same id.
     pub repeated: bool,
 }

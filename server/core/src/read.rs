@@ -518,6 +518,7 @@ mod tests {
         let mut writes = WriteSet::default();
         for (id, pieces) in [(1, 1), (2, 2), (3, 1)] {
             let row = Message {
+                group: 0,
                 expires_ms: 1_000,
                 accepted_ms: 0,
                 pieces,

@@ -243,6 +243,22 @@ impl<'a, R: Rows> Overlay<'a, R> {
         Ok(found.into_iter().collect())
     }
 
+    /// As [`Rows::range`], without what this batch wrote.
+    pub fn below_range(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), RowsError> {
+        self.below.range(keyspace, prefix, from, visit)
+    }
+
+    /// The message days that held rows before this batch, in order.
+    pub fn message_days(&self) -> Vec<Day> {
+        self.below.message_days()
+    }
+
     /// The first rows of a keyspace below `end`, at most `len_max`, without what this batch wrote.
     pub fn oldest(
         &self,

@@ -52,6 +52,8 @@ pub(super) struct SettingsView<'a> {
     app_per_day: u32,
     tags_per_minute: u32,
     tags_per_day: u32,
+    offline_len_max: u32,
+    offline_bytes_max: u64,
 }
 
 impl<'a> From<&'a App> for SettingsView<'a> {
@@ -79,6 +81,8 @@ impl<'a> From<&'a App> for SettingsView<'a> {
             app_per_day: quotas.app.per_day,
             tags_per_minute: quotas.tags.per_minute,
             tags_per_day: quotas.tags.per_day,
+            offline_len_max: settings.offline.len_max,
+            offline_bytes_max: settings.offline.bytes_max,
         }
     }
 }
@@ -124,6 +128,7 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
         http,
         device,
         quotas,
+        offline,
     } = &mut *app.settings;
     match name {
         "sign_required" => app.sign_required = value.map(flag).transpose()?.unwrap_or_default(),
@@ -132,6 +137,10 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
         "callback_url" => callback.url = value.map(url).transpose()?,
         "callback_mode" => callback.mode = value.map(mode).transpose()?,
         "callback_secret" => callback.secret = value.map(secret).transpose()?,
+        "offline_len_max" => offline.len_max = value.map(calls).transpose()?.unwrap_or_default(),
+        "offline_bytes_max" => {
+            offline.bytes_max = value.map(bytes).transpose()?.unwrap_or_default();
+        }
         "http_allow" => http.allow = value.map(networks).transpose()?.unwrap_or_default(),
         "http_deny" => http.deny = value.map(networks).transpose()?.unwrap_or_default(),
         "device_allow" => device.allow = value.map(networks).transpose()?.unwrap_or_default(),
@@ -181,6 +190,11 @@ fn calls(value: &Value) -> Result<u32, String> {
         "want a number from 0, without a limit, to {}",
         u32::MAX
     ))
+}
+
+fn bytes(value: &Value) -> Result<u64, String> {
+    let number = value.as_u64();
+    number.ok_or("want a number of bytes, 0 for no limit".to_owned())
 }
 
 fn text(value: &Value, len_max: usize) -> Result<String, String> {
@@ -266,7 +280,7 @@ mod tests {
             "single_per_minute": 3, "single_per_day": 4,
             "list_per_minute": 5, "list_per_day": 6,
             "app_per_minute": 7, "app_per_day": 8,
-            "tags_per_minute": 9, "tags_per_day": u32::MAX,
+            "tags_per_minute": 9, "tags_per_day": u32::MAX, "offline_len_max": 10, "offline_bytes_max": 11,
         })
     }
 

@@ -246,7 +246,14 @@ fn given_tokens_when_missing_foreign_or_ended_should_answer_10001() {
         let refused = json!({"code": 10001, "msg": "token is invalid"});
         // Both apps work: each token opens its own and not the other.
         let (_, others) = site.log_in_as(&other_app()).await;
-        let own = with_token(&mut client, &others, "POST", "/v2/other/push/all", "{}").await;
+        let own = with_token(
+            &mut client,
+            &others,
+            "POST",
+            "/v2/other/user/smart_crowd/create",
+            "{}",
+        )
+        .await;
         assert_eq!((own.status, &own.json["code"]), (200, &json!(1)));
         for (path, headers) in [
             (path, String::new()),

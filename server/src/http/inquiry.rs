@@ -138,6 +138,7 @@ fn why(stage: Stage, status: StoredStatus, live: Option<&LiveSession>, id: Messa
         (Stage::Acked, _) => "the device acknowledged it".into(),
         (Stage::Sent, _) => "sent, and the device has not acknowledged it yet".into(),
         (Stage::Revoked, _) => "its task was stopped before it was sent".into(),
+        (Stage::Failed, _) => "as much waits for the device as its app allows".into(),
         (Stage::Filtered, _) => "the device takes no pushes: switched off or black-listed".into(),
         (Stage::Expired, _) if status == StoredStatus::Expired => {
             "the device was offline and the push may not wait (ttl -1)".into()

@@ -82,6 +82,7 @@ fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
                 "auth_per_minute": 0, "auth_per_day": 0, "single_per_minute": 0, "single_per_day": 0,
                 "list_per_minute": 0, "list_per_day": 0, "app_per_minute": 0, "app_per_day": 0,
                 "tags_per_minute": 0, "tags_per_day": 0,
+                "offline_len_max": 0, "offline_bytes_max": 0,
             })
         );
         assert_eq!(

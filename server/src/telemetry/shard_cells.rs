@@ -102,6 +102,11 @@ const ROWS: &[Row] = &[
         |c| c.filtered,
     ),
     counter(
+        "messages_failed",
+        "Messages not taken because as much waited for their device as its app allows",
+        |c| c.failed,
+    ),
+    counter(
         "messages_revoked",
         "Messages not sent because their task was stopped",
         |c| c.revoked,
@@ -187,6 +192,7 @@ impl Collector for ShardCells {
         let finals = self.sum("messages_acked")
             + self.sum("messages_expired")
             + self.sum("messages_filtered")
+            + self.sum("messages_failed")
             + self.sum("messages_revoked");
         let held = (self.held_at_start + self.sum("messages_accepted")).saturating_sub(finals);
         let held = ConstGauge::new(held);

@@ -198,6 +198,7 @@ impl<R: Rows> Step<'_, R> {
             task_id: task_id.into(),
             filtered: count(StoredStatus::Filtered),
             expired: count(StoredStatus::Expired),
+            failed: count(StoredStatus::Full),
             targets: reached
                 .iter()
                 .map(|(cid, _, status)| (*cid, status.word()))
@@ -215,9 +216,11 @@ impl<R: Rows> Step<'_, R> {
         targets: &[(ClientId, Reach)],
     ) -> Result<Vec<(ClientId, MessageId, StoredStatus)>, RowsError> {
         let mut made = Sums::default();
+        let mut failed = 0;
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = StoredStatus::of(*reach, group.kept);
+            let status = self.status(AppNo(group.app), *cid, *reach, group.kept)?;
+            failed += u64::from(status == StoredStatus::Full);
             made.targets += 1;
             made.filtered += u64::from(status == StoredStatus::Filtered);
             made.expired += u64::from(status == StoredStatus::Expired);
@@ -225,7 +228,9 @@ impl<R: Rows> Step<'_, R> {
                 StoredStatus::Online | StoredStatus::Offline => {
                     self.ids.next(self.now_ms, &mut self.rows.writes)
                 }
-                StoredStatus::Filtered | StoredStatus::Expired => MessageId::NONE,
+                StoredStatus::Filtered | StoredStatus::Expired | StoredStatus::Full => {
+                    MessageId::NONE
+                }
             };
             if id != MessageId::NONE {
                 self.note_task(AppNo(group.app), &group.task_id, id)?;
@@ -241,6 +246,7 @@ impl<R: Rows> Step<'_, R> {
                 };
                 let day = Day::of_ms(group.expires_ms);
                 let key = keys::message(*cid, id, 0);
+                self.count_one_waiting(*cid, 0);
                 self.rows.writes.messages.push((day, key, message.encode()));
             }
             reached.push((*cid, id, status));
@@ -252,6 +258,7 @@ impl<R: Rows> Step<'_, R> {
         tally.accepted += made.targets;
         tally.filtered += made.filtered;
         tally.expired += made.expired;
+        tally.failed += failed;
         self.count_made(AppNo(group.app), number, &made);
         Ok(reached)
     }
@@ -422,6 +429,7 @@ impl<R: Rows> Step<'_, R> {
             targets: Vec::new(),
             filtered: 0,
             expired: 0,
+            failed: 0,
             repeated: true,
         }))
     }

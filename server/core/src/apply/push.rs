@@ -32,17 +32,20 @@ impl<R: Rows> Step<'_, R> {
             Storage::Never => self.now_ms,
         };
         let kept = push.storage != Storage::Never;
-        let (mut filtered, mut expired) = (0, 0);
+        let (mut filtered, mut expired, mut failed) = (0, 0, 0);
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = StoredStatus::of(*reach, kept);
+            let status = self.status(app, *cid, *reach, kept)?;
             expired += u32::from(status == StoredStatus::Expired);
             filtered += u32::from(status == StoredStatus::Filtered);
+            failed += u32::from(status == StoredStatus::Full);
             let message = match status {
                 StoredStatus::Online | StoredStatus::Offline => {
                     self.ids.next(self.now_ms, &mut self.rows.writes)
                 }
-                StoredStatus::Expired | StoredStatus::Filtered => MessageId::NONE,
+                StoredStatus::Expired | StoredStatus::Filtered | StoredStatus::Full => {
+                    MessageId::NONE
+                }
             };
             reached.push((*cid, message, status));
         }
@@ -50,6 +53,7 @@ impl<R: Rows> Step<'_, R> {
         tally.accepted += targets.len() as u64;
         tally.expired += u64::from(expired);
         tally.filtered += u64::from(filtered);
+        tally.failed += u64::from(failed);
         let made = Sums {
             targets: targets.len() as u64,
             expired: u64::from(expired),
@@ -89,6 +93,7 @@ impl<R: Rows> Step<'_, R> {
             targets: words,
             filtered,
             expired,
+            failed,
             repeated: false,
         };
         Ok(Done::Accepted { ticket, accepted })
@@ -185,8 +190,24 @@ impl<R: Rows> Step<'_, R> {
             targets: task.targets.iter().map(word).collect(),
             filtered: 0,
             expired: 0,
+            failed: 0,
             repeated: true,
         })
+    }
+
+    /// What becomes of a message for one target.
+    pub(super) fn status(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        reach: Reach,
+        kept: bool,
+    ) -> Result<StoredStatus, RowsError> {
+        let status = StoredStatus::of(reach, kept);
+        if status == StoredStatus::Offline && self.is_full(app, cid)? {
+            return Ok(StoredStatus::Full);
+        }
+        Ok(status)
     }
 
     pub(super) fn store_message(
@@ -207,6 +228,7 @@ impl<R: Rows> Step<'_, R> {
             body: pieces.next().unwrap_or_default().to_vec(),
             group: 0,
         };
+        self.count_one_waiting(cid, body.len());
         let messages = &mut self.rows.writes.messages;
         messages.push((day, keys::message(cid, id, 0), first.encode()));
         for (piece, bytes) in (1u8..).zip(pieces) {
@@ -226,6 +248,8 @@ pub enum StoredStatus {
     Filtered = 2,
     /// Ignored: no session, and the push may not wait.
     Expired = 3,
+    /// Ignored: no session, and as much waits for the device as its app allows.
+    Full = 4,
 }
 
 impl StoredStatus {
@@ -245,6 +269,7 @@ impl StoredStatus {
             0 => StoredStatus::Online,
             1 => StoredStatus::Offline,
             3 => StoredStatus::Expired,
+            4 => StoredStatus::Full,
             _ => StoredStatus::Filtered,
         }
     }
@@ -254,7 +279,9 @@ impl StoredStatus {
         match self {
             StoredStatus::Online => TargetStatus::Online,
             StoredStatus::Offline => TargetStatus::Offline,
-            StoredStatus::Filtered | StoredStatus::Expired => TargetStatus::Ignored,
+            StoredStatus::Filtered | StoredStatus::Expired | StoredStatus::Full => {
+                TargetStatus::Ignored
+            }
         }
     }
 }

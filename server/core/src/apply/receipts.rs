@@ -3,11 +3,9 @@
 //! Always: a receipt is written in the batch of the event that it tells. Only apps with a callback
 //! URL have any, and pay for them.
 
-use std::collections::btree_map::Entry;
-
 use bytes::Bytes;
 use protocol::MessageId;
-use schema::record::{App, Receipt};
+use schema::record::Receipt;
 
 use super::{Step, damaged, made_on};
 use crate::clock::Day;
@@ -19,26 +17,6 @@ use crate::op::MessageEnd;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
-    /// Whether the developer's server of an app hears of its messages.
-    fn wants_receipts(&mut self, app: AppNo) -> Result<bool, RowsError> {
-        let key = keys::app(app);
-        match self.callbacks.entry(app) {
-            Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(unknown) => {
-                let wants = match self.rows.get(Keyspace::App, &key)? {
-                    Some(row) => App::decode(&row)
-                        .map_err(damaged(Keyspace::App, &key))?
-                        .settings
-                        .callback
-                        .url
-                        .is_some(),
-                    None => false,
-                };
-                Ok(*unknown.insert(wants))
-            }
-        }
-    }
-
     /// Remembers of which task a message is, if somebody is to hear of it.
     pub(super) fn note_task(
         &mut self,
@@ -46,7 +24,7 @@ impl<R: Rows> Step<'_, R> {
         task_id: &str,
         id: MessageId,
     ) -> Result<(), RowsError> {
-        if self.wants_receipts(app)? {
+        if self.facts(app)?.wants_receipts {
             let keyspace = Keyspace::TaskOf(Day::of_ms(super::made_ms(id)));
             let text = task_id.as_bytes().to_vec();
             self.rows.writes.put(keyspace, keys::task_of(id), text);
@@ -59,7 +37,7 @@ impl<R: Rows> Step<'_, R> {
         let Some(app) = end.app else {
             return Ok(());
         };
-        if !self.wants_receipts(app)? {
+        if !self.facts(app)?.wants_receipts {
             return Ok(());
         }
         let id = end.end.id;

@@ -431,6 +431,7 @@ impl Shard {
             self.counters.accepted += accepted.targets.len() as u64;
             self.counters.filtered += u64::from(accepted.filtered);
             self.counters.expired += u64::from(accepted.expired);
+            self.counters.failed += u64::from(accepted.failed);
         }
         let Accepted {
             task_id, targets, ..

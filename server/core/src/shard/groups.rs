@@ -331,6 +331,7 @@ impl Shard {
             match status {
                 StoredStatus::Filtered => self.counters.filtered += 1,
                 StoredStatus::Expired => self.counters.expired += 1,
+                StoredStatus::Full => self.counters.failed += 1,
                 StoredStatus::Online | StoredStatus::Offline => {}
             }
         }

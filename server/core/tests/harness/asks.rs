@@ -5,7 +5,7 @@ use protocol::{
     Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
     Identity, InstallId, MessageId, Operation, Platform, Welcome,
 };
-use schema::record::{App, AppSettings, Callback, PreviousSecrets, Registration};
+use schema::record::{App, AppSettings, Callback, OfflineLimits, PreviousSecrets, Registration};
 use server_core::command::{Command, Push, Storage};
 use server_core::event::ShardEvent;
 use server_core::ids::AppNo;
@@ -281,6 +281,10 @@ fn settings(line: &Line) -> AppSettings {
             _ => Registration::Closed,
         },
         devices_may_bind: line.named("devices_may_bind").map(|word| word == "yes"),
+        offline: OfflineLimits {
+            len_max: line.number_or("offline_len", 0) as u32,
+            bytes_max: line.number_or("offline_bytes", 0),
+        },
         callback: Callback {
             url: line.named("callback").map(str::to_owned),
             ..Callback::default()

@@ -22,6 +22,7 @@ pub(super) fn of_name(counters: &Counters, name: &str) -> u64 {
         "expired" => counters.expired,
         "filtered" => counters.filtered,
         "revoked" => counters.revoked,
+        "failed" => counters.failed,
         "requests_repeated" => counters.requests_repeated,
         "busy" => counters.busy,
         "pages_read" => counters.pages_read,

@@ -209,6 +209,7 @@ impl World {
                     "expired" => sum.expired,
                     "filtered" => sum.filtered,
                     "revoked" => sum.revoked,
+                    "failed" => sum.failed,
                     other => panic!("line {}: no stage is called {other}", line.number),
                 };
                 assert_eq!(came, number(value), "line {}: {name}", line.number);

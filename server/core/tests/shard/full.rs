@@ -169,3 +169,59 @@ fn given_many_cursors_that_moved_when_the_bound_is_reached_should_flush_before_t
     script += "waiting commits=1\n commit\n waiting commits=0";
     check(&script);
 }
+
+#[test]
+fn given_an_app_that_limits_what_waits_when_a_device_is_full_should_fail_what_comes_on_top() {
+    check(
+        "
+        open s1
+        open s2
+        hello s1 register install=1
+        hello s2 register install=2
+        commit             -> welcome s1 A registered hb=240
+                           -> welcome s2 B registered hb=240
+        set demo offline_len=2
+        commit             -> app demo
+                           -> answered q done
+        gone s1
+        push A task=t1
+        push A task=t2
+        push A,B task=t3
+        commit             -> push s2 1 x
+                           -> answered r t1 A:offline
+                           -> answered r t2 A:offline
+                           -> answered r t3 A:ignore B:online
+        rows A 2
+        task t3
+        read               -> answered q A:Failed B:Stored
+        counts accepted=4 failed=1
+        tally accepted=4 failed=1
+        group t4 list
+        commit             -> answered q taken t4
+        list t4 A
+        commit             -> answered r t4 A:ignore
+        crash
+        push A task=t5
+        commit             -> answered r t5 A:ignore
+        open s3
+        hello s3 login A   -> welcome s3 A known hb=240
+        read               -> push s3 1..2 x
+        push A task=t6
+        commit             -> push s3 3 x
+                           -> answered r t6 A:online
+        ack s3 1 2 3
+        tick 1s
+        commit
+        gone s3
+        push A task=t7
+        commit             -> answered r t7 A:offline
+        set demo offline_bytes=5000
+        commit             -> app demo
+                           -> answered q done
+        push A task=t8 body=x*6000
+        push A task=t9
+        commit             -> answered r t8 A:offline
+                           -> answered r t9 A:ignore
+        ",
+    );
+}
