@@ -173,6 +173,7 @@ impl Shard {
                     app,
                     task_id,
                     targets,
+                    rules: self.apps.rules(app),
                 };
                 self.submit(ticket, op, effects);
             }
@@ -399,6 +400,7 @@ impl Shard {
         push: Push,
         effects: &mut Vec<Effect>,
     ) {
+        let rules = self.apps.rules(app);
         self.submit(
             ticket,
             Op::Accept {
@@ -406,6 +408,7 @@ impl Shard {
                 app,
                 targets,
                 push,
+                rules,
             },
             effects,
         );
