@@ -52,7 +52,7 @@ const IMPURE_STD: &[&str] = &["env", "fs", "net", "process", "thread"];
 const CLOCKS: &[&str] = &["Instant", "SystemTime"];
 
 /// Rooms of `server` that do not know each other.
-const ROOMS: &[&str] = &["net", "http", "store", "cluster"];
+const ROOMS: &[&str] = &["net", "http", "store", "cluster", "webhook"];
 
 fn cargo(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

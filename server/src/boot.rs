@@ -44,6 +44,7 @@ use crate::shares::Shares;
 use crate::store::committer::Committer;
 use crate::store::{Store, View, recovery};
 use crate::telemetry::Telemetry;
+use crate::webhook;
 
 /// Why the server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +130,8 @@ pub fn serve(config: &Config) -> Result<(), BootError> {
     let ended = local.block_on(&runtime, fleet.attend(config));
     // The last handles to the rings go with the ingress; then shards, committer and readers end.
     drop(local);
-    drop(runtime);
+    // A look-up of a name may hang in the system; nobody waits for it any more.
+    runtime.shutdown_background();
     fleet.join();
     ended
 }
@@ -316,6 +318,11 @@ impl Fleet {
             Bootstrap::path_in(&config.data),
         );
         tokio::task::spawn_local(kept);
+        tokio::task::spawn_local(webhook::run(
+            Rc::clone(&self.asker),
+            Arc::clone(&self.telemetry),
+            config.webhooks.clone(),
+        ));
         let mut serving = tokio::task::JoinSet::new();
         for entrance in self.entrances() {
             serving.spawn_local(http::serve(entrance, Rc::clone(&ingress), stopped.clone()));

@@ -5,6 +5,7 @@ mod app;
 mod forget;
 mod inquiry;
 mod push;
+mod receipts;
 mod table;
 
 use std::collections::HashMap;
@@ -66,6 +67,20 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Show the oldest receipts that wait for the developer's server, or tell dead letters again.
+    Receipts {
+        /// The AppID.
+        appid: String,
+        /// Those that could not be told in time.
+        #[arg(long)]
+        dead: bool,
+        /// Tell all of those again instead.
+        #[arg(long, conflicts_with = "dead")]
+        replay: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// Which running server, and how to print what it says.
@@ -104,6 +119,18 @@ impl Command {
                 delete: true,
                 target,
             } => forget::device(&appid, &cid, &target),
+            Command::Receipts {
+                appid,
+                replay: true,
+                target,
+                ..
+            } => receipts::replay(&appid, &target),
+            Command::Receipts {
+                appid,
+                dead,
+                target,
+                ..
+            } => receipts::list(&appid, dead, &target),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,7 @@ use crate::limits::SEND_TIMEOUT;
 use crate::net::Door;
 use crate::telemetry::LogFormat;
 use crate::vendor::VendorKind;
+use crate::webhook::WebhookSettings;
 use server_core::shard::Settings as ShardSettings;
 
 /// A setting that cannot be used: which, and why.
@@ -109,6 +110,7 @@ struct File {
     ingress: IngressFile,
     devices: DevicesFile,
     vendor_channel: Option<VendorKind>,
+    webhooks: WebhooksFile,
     log: LogFile,
 }
 
@@ -155,6 +157,16 @@ struct DevicesFile {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct WebhooksFile {
+    allow_private: Option<bool>,
+    timeout_s: Option<u64>,
+    retry_first_ms: Option<u64>,
+    retry_most_s: Option<u64>,
+    keep_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct LogFile {
     format: Option<LogFormat>,
     filter: Option<String>,
@@ -196,6 +208,8 @@ pub struct Config {
     pub send_timeout: Duration,
     /// What the ingress is told, but for the admin token.
     pub ingress: HttpSettings,
+    /// How receipts are sent to developers' servers.
+    pub webhooks: WebhookSettings,
     /// How long a drain may take.
     pub drain_timeout: Duration,
     /// Over how long devices spread their reconnects after a go-away, in ms.
@@ -333,6 +347,7 @@ impl Config {
                 file.devices.send_timeout_s,
                 SEND_TIMEOUT,
             )?,
+            webhooks: webhook_settings(&file.webhooks)?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
             log_format: format
@@ -509,6 +524,35 @@ fn ingress_settings(file: &IngressFile) -> Result<HttpSettings, ConfigError> {
         )?,
         ..default
     })
+}
+
+fn webhook_settings(file: &WebhooksFile) -> Result<WebhookSettings, ConfigError> {
+    let default = WebhookSettings::default();
+    let settings = WebhookSettings {
+        allow_private: file.allow_private.unwrap_or(default.allow_private),
+        timeout: file.timeout_s.map_or(default.timeout, Duration::from_secs),
+        retry_first: file
+            .retry_first_ms
+            .map_or(default.retry_first, Duration::from_millis),
+        retry_most: file
+            .retry_most_s
+            .map_or(default.retry_most, Duration::from_secs),
+        keep: file.keep_s.map_or(default.keep, Duration::from_secs),
+    };
+    if settings.timeout.is_zero() {
+        return Err(value("webhooks.timeout_s", 0, "want at least 1"));
+    }
+    if settings.retry_first.is_zero() {
+        return Err(value("webhooks.retry_first_ms", 0, "want at least 1"));
+    }
+    if settings.retry_most < settings.retry_first {
+        return Err(value(
+            "webhooks.retry_most_s",
+            settings.retry_most.as_secs(),
+            "want at least webhooks.retry_first_ms",
+        ));
+    }
+    Ok(settings)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ mod push_message;
 mod push_request;
 mod quota;
 mod reach;
+mod receipts;
 mod refusal;
 mod report;
 mod report_query;

@@ -1,6 +1,6 @@
 //! The Ringpost server: one glommio executor per shard, a hyper ingress beside them, one store.
 //!
-//! `net`, `http` and `store` do not know each other: they meet in the loop of each shard, by
+//! `net`, `http`, `store` and `webhook` do not know each other: they meet in the loop of each shard, by
 //! `ShardEvent` and `Effect` of `server-core`.
 
 pub mod addresses;
@@ -16,9 +16,11 @@ pub mod mesh;
 pub mod net;
 mod new_app;
 pub mod preflight;
+mod receipt;
 mod secret;
 pub mod shard_loop;
 pub mod shares;
 pub mod store;
 pub mod telemetry;
 pub mod vendor;
+pub mod webhook;

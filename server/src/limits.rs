@@ -178,6 +178,50 @@ pub const ROTATION_GRACE_S: u64 = 24 * 3600;
 /// The longest grace that can be asked for: 30 days. Over: 20001.
 pub const ROTATION_GRACE_S_MAX: i64 = 30 * 24 * 3600;
 
+// --- webhook ---
+
+/// Bytes of the body of one delivery, unless one receipt alone is longer: 500 receipts without `custom_callback` take half.
+/// When full: the rest is the next delivery.
+pub const WEBHOOK_BODY_LEN_MAX: usize = 512 * 1024;
+
+/// Deliveries under way at one time, over all apps. Only these hold receipts: at most 500 and a body each.
+/// When full: other apps wait for one that ends, which takes `webhooks.timeout_s` at most.
+pub const WEBHOOK_CALLS_MAX: usize = 128;
+
+/// Names that are looked up at one time; each takes a thread until the system gives up on it.
+/// When full: the next look-up waits, and its try may fail for that.
+pub const WEBHOOK_LOOKUPS_MAX: usize = 16;
+
+/// Addresses of one name that are tried. When over: the rest is not looked at.
+pub const WEBHOOK_ADDRESSES_MAX: usize = 8;
+
+/// Bytes read of an answer, of which only the status counts. When over: the connection is closed.
+pub const WEBHOOK_ANSWER_LEN_MAX: usize = 64 * 1024;
+
+/// Bytes of the head of an answer. When over: the try failed.
+pub const WEBHOOK_HEAD_LEN_MAX: usize = 16 * 1024;
+
+/// How long name, connection and TLS may take of the time of a try.
+pub const WEBHOOK_CONNECT_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Tries of a delivery in Getui's form, as Getui documents. When over: its receipts are dropped.
+pub const WEBHOOK_GETUI_TRIES_MAX: u32 = 3;
+
+/// Longest pause between tries in Getui's form: what waits behind them is dropped no later for waiting longer.
+pub const WEBHOOK_GETUI_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Tasks whose `custom_callback` a sender remembers from one delivery to the next. When over: all are forgotten.
+pub const WEBHOOK_TASKS_KNOWN_MAX: usize = 64;
+
+/// How often a sender looks for receipts while there are any, and at least how often it does when there are none.
+pub const WEBHOOK_LOOK_MIN: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// See [`WEBHOOK_LOOK_MIN`]; each look that finds nothing doubles the pause up to here.
+pub const WEBHOOK_LOOK_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Apps whose lag is a metric. When over: that of further apps is not shown.
+pub const WEBHOOK_LAGS_SHOWN_MAX: usize = 100;
+
 // --- store ---
 
 /// Ops of one commit. One flush carries 100,000 records a second at this size; a longer batch

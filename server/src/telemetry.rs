@@ -12,6 +12,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use server_core::counters::Counters;
@@ -32,6 +33,11 @@ struct RouteLabels {
     route: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AppLabels {
+    app: String,
+}
+
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -45,6 +51,54 @@ pub struct Telemetry {
     commit_seconds: Histogram,
     connections_denied: Counter,
     proxy_headers_refused: Counter,
+    webhooks: WebhookCells,
+}
+
+#[derive(Debug, Default)]
+struct WebhookCells {
+    told: Counter,
+    dropped: Counter,
+    dead: Counter,
+    calls_failed: Counter,
+    lag_seconds: Family<AppLabels, Gauge>,
+}
+
+impl WebhookCells {
+    fn registered(registry: &mut Registry) -> Self {
+        let cells = WebhookCells::default();
+        for (name, help, counter) in [
+            (
+                "receipts_told",
+                "Receipts that a developer's server has taken",
+                &cells.told,
+            ),
+            (
+                "receipts_dropped",
+                "Receipts in Getui's form given up after three tries",
+                &cells.dropped,
+            ),
+            (
+                "receipts_dead",
+                "Receipts moved to the dead letters",
+                &cells.dead,
+            ),
+            (
+                "webhook_calls_failed",
+                "Tries to tell receipts that failed",
+                &cells.calls_failed,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+        let help = "Age of the oldest receipt that an app's server has not taken";
+        registry.register_with_unit(
+            "receipt_lag",
+            help,
+            Unit::Seconds,
+            cells.lag_seconds.clone(),
+        );
+        cells
+    }
 }
 
 fn latency() -> Histogram {
@@ -94,7 +148,9 @@ impl Telemetry {
             "Device connections closed for want of a good PROXY header",
             proxy_headers_refused.clone(),
         );
+        let webhooks = WebhookCells::registered(&mut registry);
         Arc::new(Telemetry {
+            webhooks,
             registry,
             shards,
             http_answers,
@@ -156,6 +212,39 @@ impl Telemetry {
     /// A balancer began a device connection with no good PROXY header.
     pub fn proxy_header_refused(&self) {
         self.proxy_headers_refused.inc();
+    }
+
+    /// A developer's server has taken this many receipts.
+    pub fn receipts_told(&self, count: usize) {
+        self.webhooks.told.inc_by(count as u64);
+    }
+
+    /// This many receipts in Getui's form were given up.
+    pub fn receipts_dropped(&self, count: usize) {
+        self.webhooks.dropped.inc_by(count as u64);
+    }
+
+    /// This many receipts became dead letters.
+    pub fn receipts_dead(&self, count: usize) {
+        self.webhooks.dead.inc_by(count as u64);
+    }
+
+    /// A try to tell receipts failed.
+    pub fn webhook_call_failed(&self) {
+        self.webhooks.calls_failed.inc();
+    }
+
+    /// How old the oldest receipt is that waits for an app's server; 0 if none does.
+    pub fn receipt_lag(&self, app_id: &str, seconds: u64) {
+        let app = app_id.to_owned();
+        let cell = self.webhooks.lag_seconds.get_or_create(&AppLabels { app });
+        cell.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+
+    /// An app has no callback any more.
+    pub fn receipt_lag_gone(&self, app_id: &str) {
+        let app = app_id.to_owned();
+        self.webhooks.lag_seconds.remove(&AppLabels { app });
     }
 
     /// A shard's counts as they stand.

@@ -9,6 +9,7 @@ pub mod curve;
 pub mod device;
 pub mod neighbour;
 pub mod process;
+pub mod receiver;
 
 use std::collections::BTreeMap;
 use std::fs;

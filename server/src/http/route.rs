@@ -99,6 +99,8 @@ pub(super) enum Endpoint {
     AdminTask,
     AdminDevice,
     AdminForget,
+    AdminReceipts,
+    ReplayReceipts,
     Health,
     Ready,
     Metrics,
@@ -124,6 +126,8 @@ impl Endpoint {
                 | Endpoint::AdminTask
                 | Endpoint::AdminDevice
                 | Endpoint::AdminForget
+                | Endpoint::AdminReceipts
+                | Endpoint::ReplayReceipts
         )
     }
 
@@ -314,6 +318,8 @@ const TABLE: &[Row] = &[
     row("GET", "/admin/v1/apps/{}/tasks/{}", Surfaces::ADMIN, Endpoint::AdminTask),
     row("GET", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminDevice),
     row("DELETE", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminForget),
+    row("GET", "/admin/v1/apps/{}/receipts", Surfaces::ADMIN, Endpoint::AdminReceipts),
+    row("POST", "/admin/v1/apps/{}/receipts/replay", Surfaces::ADMIN, Endpoint::ReplayReceipts),
 ];
 
 /// What a verb and a path lead to.

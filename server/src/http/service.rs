@@ -28,7 +28,8 @@ use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
     admin, alias, app_push, auth, badge, blacklist, caller, detail, forget, gzip, headcount,
-    inquiry, list_push, message_detail, path, report, statistics, tag, task, user, vendor_token,
+    inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task, user,
+    vendor_token,
 };
 use crate::addresses;
 use crate::lifecycle::Stage;
@@ -191,6 +192,8 @@ impl Call<'_> {
             Endpoint::AdminTask => inquiry::task(asker, &app, self.value(1), now_ms()).await,
             Endpoint::AdminDevice => inquiry::device(asker, &app, self.value(1), now_ms()).await,
             Endpoint::AdminForget => forget::device(asker, &app, self.value(1)).await,
+            Endpoint::AdminReceipts => receipts::list(asker, &app, self.parts.uri.query()).await,
+            Endpoint::ReplayReceipts => receipts::replay(asker, &app).await,
             _ => Err(Fault::NotEnabled),
         };
         drop(turn);
