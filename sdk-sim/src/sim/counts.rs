@@ -120,6 +120,7 @@ impl Counts {
             | Committed::GroupPaced { .. }
             | Committed::Tagged { .. }
             | Committed::Muted { .. }
+            | Committed::Imported(_)
             | Committed::Done(_) => {}
         }
         Cause::Other

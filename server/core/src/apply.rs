@@ -12,6 +12,7 @@ mod days;
 mod device;
 mod full;
 mod group;
+mod import;
 mod message_ids;
 mod push;
 mod receipts;
@@ -322,6 +323,14 @@ impl<R: Rows> Step<'_, R> {
             }
             Op::ReplayReceipts { ticket, app } => {
                 let answer = self.replay_receipts(*app)?;
+                Ok(answered(*ticket, answer))
+            }
+            Op::Import {
+                ticket,
+                app,
+                devices,
+            } => {
+                let answer = self.import(*app, devices)?;
                 Ok(answered(*ticket, answer))
             }
             Op::Sample { at_ms, online } => {

@@ -13,6 +13,7 @@ use crate::group::{
 };
 use crate::history::{DeviceHistory, LiveSession, TaskHistory};
 use crate::ids::AppNo;
+use crate::portable::{DevicePage, Imported, PortableDevice};
 
 /// One request to one shard.
 #[derive(Debug, Clone)]
@@ -305,6 +306,22 @@ pub enum Command {
         /// The task.
         task_id: Box<str>,
     },
+    /// Take devices over from elsewhere, each by itself. Goes to any shard.
+    ImportDevices {
+        /// The app that they are of from now on.
+        app: AppNo,
+        /// The devices.
+        devices: Vec<PortableDevice>,
+    },
+    /// The devices of an app, as they can be carried elsewhere. Goes to any shard.
+    Devices {
+        /// The app.
+        app: AppNo,
+        /// Only those behind this CID.
+        after: Option<ClientId>,
+        /// At most so many.
+        len_max: usize,
+    },
 }
 
 /// What a push carries to its targets.
@@ -425,6 +442,10 @@ pub enum Answer {
     Receipts(Vec<(u64, Receipt)>),
     /// What is known of CIDs, in the order asked.
     Details(Vec<(ClientId, ClientDetail)>),
+    /// What became of each device of an import, in the order given.
+    Imported(Vec<Imported>),
+    /// Devices as they can be carried elsewhere.
+    Devices(DevicePage),
     /// A CID is unknown or of another app, or the app to change is gone; nothing was changed.
     TargetInvalid,
     /// A queue on the way was full, or the store is behind; nothing was accepted.

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod op;
 pub mod outbox;
 pub mod placement;
+pub mod portable;
 pub mod read;
 pub mod recovery;
 pub mod report;

@@ -125,6 +125,13 @@ pub const DEAD_RECEIPTS_MAX: usize = 10_000;
 /// Group pushes of one answer. More are left out, the oldest first.
 pub const GROUPS_PER_ANSWER_MAX: usize = 1000;
 
+/// Registrations that one page of an export looks at, those of other apps included: a reader is
+/// back for others after some ms. Full: the page ends there and says where to go on.
+pub const PORTABLE_SCAN_MAX: usize = 10_000;
+
+/// Bytes of one page of an export; a device more may come. Full: as [`PORTABLE_SCAN_MAX`].
+pub const PORTABLE_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
 /// Sessions told to go away in one tick of a drain, so that reconnects spread.
 pub const GO_AWAY_PER_TICK: usize = 512;
 

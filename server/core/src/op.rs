@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::{ClientId, InstallId, MessageId};
-use schema::record::{App, Device, OfflineLimits};
+use schema::record::{App, Cursor, Device, OfflineLimits};
 
 use crate::apply::StoredStatus;
 use crate::clock::Day;
@@ -10,6 +10,7 @@ use crate::command::{Answer, Push, Reach, TargetStatus};
 use crate::group::{Badge, GroupNo, GroupPush, Running};
 use crate::ids::{AppNo, SessionId, ShardNo, Ticket};
 use crate::outbox::Final;
+use crate::portable::PortableDevice;
 
 /// Who waits for an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,6 +258,15 @@ pub enum Op {
         /// The app.
         app: AppNo,
     },
+    /// Take devices over from elsewhere, each with everything that is said of it.
+    Import {
+        /// Who waits.
+        ticket: Ticket,
+        /// The app that they are of from now on.
+        app: AppNo,
+        /// The devices.
+        devices: Vec<PortableDevice>,
+    },
     /// How many devices of each app are online at the submitter.
     Sample {
         /// At what time, in ms of Unix time: a multiple of the interval of samples.
@@ -288,6 +298,7 @@ impl Op {
             Op::Block { cids, .. } | Op::SetBadge { cids, .. } => cids.len() * 96 + 64,
             Op::BindTokens { tokens, .. } => tokens.len() * 128 + 64,
             Op::SettleReceipts { .. } | Op::ReplayReceipts { .. } => 64 * 1024,
+            Op::Import { devices, .. } => devices.iter().map(PortableDevice::weight).sum(),
             Op::Sample { online, .. } => online.len() * 64 + 64,
             Op::Cursors { moves, finals } => moves.len() * 40 + finals.len() * 64,
             _ => 256,
@@ -328,6 +339,21 @@ pub struct MessageEnd {
     pub end: Final,
     /// When, in ms of Unix time.
     pub final_ms: u64,
+}
+
+/// A device that was imported, as its owner hears of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedDevice {
+    /// The CID.
+    pub cid: ClientId,
+    /// Its row from now on.
+    pub device: Device,
+    /// Where it begins, if it was not known before.
+    pub cursor: Option<Cursor>,
+    /// Tags that it has no more.
+    pub tags_gone: Vec<Box<str>>,
+    /// Tags that it has from now on.
+    pub tags_new: Vec<Box<str>>,
 }
 
 /// How far one device has got.
@@ -432,6 +458,8 @@ pub enum Committed {
         /// Whether it is switched off or black-listed.
         muted: bool,
     },
+    /// To the owner of the CID: it was imported.
+    Imported(Box<ImportedDevice>),
     /// To the submitter, once for each of its ops, in the order submitted.
     Done(Done),
 }
@@ -560,7 +588,8 @@ impl Op {
             | Op::SetBadge { ticket, .. }
             | Op::BindTokens { ticket, .. }
             | Op::SettleReceipts { ticket, .. }
-            | Op::ReplayReceipts { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
+            | Op::ReplayReceipts { ticket, .. }
+            | Op::Import { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
             Op::BeginWalk { group, .. } | Op::Fan { group, .. } => Failed::Walk(*group),
             Op::StartGroup(group) => Failed::Start(*group),
             Op::Register { session, .. } => Failed::Registration(*session),

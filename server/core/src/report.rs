@@ -18,6 +18,7 @@ use crate::keys;
 use crate::limits::{
     GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, RECEIPTS_PER_ANSWER_MAX, SAMPLE_INTERVAL_MS,
 };
+use crate::portable;
 use crate::read::group_body;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -52,6 +53,8 @@ pub enum Question {
         /// What is sent and not acknowledged: id, and when in ms of Unix time.
         under_way: Vec<(MessageId, u64)>,
     },
+    /// The devices of this app behind a CID, at most so many.
+    Devices(Option<ClientId>, usize),
 }
 
 /// Answers a question.
@@ -87,10 +90,13 @@ pub fn answer(
             task_id,
             under_way,
         } => Answer::MessageDetail(message(rows, app, cid, &task_id, &under_way, now_ms)?),
+        Question::Devices(after, len_max) => {
+            Answer::Devices(portable::page(rows, app, after, len_max)?)
+        }
     })
 }
 
-fn row<T>(
+pub(crate) fn row<T>(
     rows: &impl Rows,
     keyspace: Keyspace,
     key: &[u8],

@@ -6,12 +6,14 @@
 //! more commits and reads are under way than their rings hold.
 //!
 //! The parts: `login` (hello to welcome), `commands` (what third parties ask), `device` (what a
-//! live device sends), `delivery` (outbox to socket), `groups` (pushes to many), `upkeep` (time, flush, drain).
+//! live device sends), `delivery` (outbox to socket), `groups` (pushes to many), `import` (devices
+//! from elsewhere), `upkeep` (time, flush, drain).
 
 mod commands;
 mod delivery;
 mod device;
 mod groups;
+mod import;
 mod login;
 mod upkeep;
 
@@ -292,6 +294,7 @@ impl Shard {
                     device.muted = muted;
                 }
             }
+            Committed::Imported(imported) => self.on_imported(*imported),
             Committed::Done(done) => {
                 let weight = self.commits.pop_front().expect("a commit is under way");
                 self.commit_bytes -= weight;

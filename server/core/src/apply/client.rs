@@ -24,7 +24,7 @@ impl<R: Rows> Step<'_, R> {
         Ok((device.app == app.0).then_some(device))
     }
 
-    fn tell_owner(&mut self, cid: ClientId, committed: Committed) {
+    pub(super) fn tell_owner(&mut self, cid: ClientId, committed: Committed) {
         let owner = Slot::of_cid(cid).shard(self.shards);
         self.events.push((owner, committed));
     }
@@ -39,7 +39,7 @@ impl<R: Rows> Step<'_, R> {
         }
     }
 
-    fn write_tags(&mut self, cid: ClientId, tags: Vec<String>) {
+    pub(super) fn write_tags(&mut self, cid: ClientId, tags: Vec<String>) {
         let key = keys::client(cid);
         let writes = &mut self.rows.writes;
         if tags.is_empty() {

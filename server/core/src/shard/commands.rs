@@ -329,6 +329,19 @@ impl Shard {
                 self.submit(ticket, Op::ReplayReceipts { ticket, app }, effects);
             }
             Command::ForgetDevice { app, cid } => self.forget_device(ticket, app, cid, effects),
+            Command::ImportDevices { app, devices } => {
+                let op = Op::Import {
+                    ticket,
+                    app,
+                    devices,
+                };
+                self.submit(ticket, op, effects);
+            }
+            Command::Devices {
+                app,
+                after,
+                len_max,
+            } => self.ask(now, ticket, app, Question::Devices(after, len_max), effects),
         }
     }
 

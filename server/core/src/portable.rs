@@ -1,0 +1,194 @@
+//! Devices as they are carried from one server to another: with tags, aliases and what was set.
+//!
+//! Owner: one request. Always: pages come in the order of the CIDs; what a page holds and how many
+//! rows it looks at are bounded, so an app of any size is carried page by page. Pure over [`Rows`].
+
+use protocol::ClientId;
+use schema::record::{AliasOfClient, ClientTags, Cursor, Device, Profile};
+
+use crate::ids::AppNo;
+use crate::keys;
+use crate::limits::{PORTABLE_PAGE_BYTES_MAX, PORTABLE_SCAN_MAX};
+use crate::report::row;
+use crate::rows::{Keyspace, Rows, RowsError};
+
+/// Stands for the hash of a secret where a device has none: no secret is known that hashes to it,
+/// so nobody logs in as that device.
+pub const NO_SECRET: [u8; 32] = [0; 32];
+
+/// Stands for the install id where none is known.
+pub const NO_INSTALL: [u8; 16] = [0; 16];
+
+/// One device with everything that is carried. Messages are not.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PortableDevice {
+    /// Its CID, wherever it was given.
+    pub cid: ClientId,
+    /// Its platform's number on the wire.
+    pub platform: u8,
+    /// When it registered, in ms of Unix time.
+    pub created_ms: u64,
+    /// What its SDK calls its version.
+    pub sdk_version: Box<str>,
+    /// SHA-256 of its secret; without one nobody can log in as it.
+    pub secret_hash: Option<[u8; 32]>,
+    /// The random id that its installation made.
+    pub install: Option<[u8; 16]>,
+    /// In order, each once.
+    pub tags: Vec<Box<str>>,
+    /// Alias type, empty for the default type, and alias: each type once.
+    pub aliases: Vec<(Box<str>, Box<str>)>,
+    /// The third party black-listed it.
+    pub blocked: bool,
+    /// The user switched push off.
+    pub push_off: bool,
+    /// The number on the app's icon.
+    pub badge: i32,
+    /// Vendor channel and token.
+    pub token: Option<(Box<str>, Box<str>)>,
+    /// Its last login in ms of Unix time, 0 for none.
+    pub last_login_ms: u64,
+}
+
+impl std::fmt::Debug for PortableDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The hash of a secret and tokens of vendors are nobody's to read in a log.
+        f.debug_struct("PortableDevice")
+            .field("cid", &self.cid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PortableDevice {
+    /// Bytes that it takes while it is carried, roughly.
+    pub fn weight(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|tag| tag.len() + 32).sum();
+        let aliases = self.aliases.iter();
+        let aliases: usize = aliases
+            .map(|(kind, name)| kind.len() + name.len() + 64)
+            .sum();
+        let token = self.token.as_ref();
+        let token = token.map_or(0, |(kind, token)| kind.len() + token.len());
+        512 + tags + aliases + token
+    }
+}
+
+/// What became of one device of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// It is as the import says.
+    Done,
+    /// Another app has a device of this CID.
+    OtherApp,
+    /// The device has a secret, and it is another one.
+    OtherSecret,
+    /// Install id and secret are those of another CID of the app.
+    InstallTaken,
+}
+
+/// A run of devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DevicePage {
+    /// Devices of the app, in the order of their CIDs; there may be none.
+    pub devices: Vec<PortableDevice>,
+    /// Behind which CID the next page begins; `None` behind the last one.
+    pub next: Option<ClientId>,
+}
+
+/// The devices of an app behind a CID, at most `len_max` of them.
+pub(crate) fn page(
+    rows: &impl Rows,
+    app: AppNo,
+    after: Option<ClientId>,
+    len_max: usize,
+) -> Result<DevicePage, RowsError> {
+    let from = after.map_or_else(Vec::new, |cid| {
+        let mut key = keys::client(cid);
+        // The next key there can be.
+        key.push(0);
+        key
+    });
+    let mut found: Vec<(ClientId, Device)> = Vec::new();
+    let mut next = None;
+    let (mut seen, mut last, mut failed) = (0, None, None);
+    rows.range(Keyspace::Reg, &[], &from, &mut |key, value| {
+        if found.len() == len_max || seen == PORTABLE_SCAN_MAX {
+            next = last;
+            return false;
+        }
+        seen += 1;
+        last = keys::client_of(key);
+        match (last, Device::decode(value)) {
+            (Some(cid), Ok(device)) if device.app == app.0 => found.push((cid, device)),
+            (_, Ok(_)) => {}
+            (_, Err(source)) => {
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::Reg,
+                    key: key.to_vec(),
+                    source,
+                });
+            }
+        }
+        failed.is_none()
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let mut devices: Vec<PortableDevice> = Vec::with_capacity(found.len());
+    let mut weight = 0;
+    for (cid, device) in found {
+        if weight >= PORTABLE_PAGE_BYTES_MAX {
+            next = devices.last().map(|device| device.cid);
+            break;
+        }
+        let device = portable(rows, cid, device)?;
+        weight += device.weight();
+        devices.push(device);
+    }
+    Ok(DevicePage { devices, next })
+}
+
+fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableDevice, RowsError> {
+    let key = keys::client(cid);
+    let tags = row(rows, Keyspace::ClientTags, &key, ClientTags::decode)?.unwrap_or_default();
+    let profile = row(rows, Keyspace::Profile, &key, Profile::decode)?.unwrap_or_default();
+    let cursor = row(rows, Keyspace::Cur, &key, Cursor::decode)?.unwrap_or_default();
+    let (kind, token) = (profile.token_kind, profile.device_token);
+    Ok(PortableDevice {
+        cid,
+        platform: device.platform,
+        created_ms: device.created_ms,
+        sdk_version: device.sdk_version.into(),
+        secret_hash: (device.secret_hash != NO_SECRET).then_some(device.secret_hash),
+        install: (device.install != NO_INSTALL).then_some(device.install),
+        tags: tags.tags.into_iter().map(String::into_boxed_str).collect(),
+        aliases: aliases(rows, &key)?,
+        blocked: device.blocked,
+        push_off: device.push_off,
+        badge: profile.badge,
+        token: (!token.is_empty()).then(|| (kind.into(), token.into())),
+        last_login_ms: cursor.last_login_ms,
+    })
+}
+
+fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<(Box<str>, Box<str>)>, RowsError> {
+    let mut found = Vec::new();
+    let mut failed = None;
+    rows.range(Keyspace::ClientAlias, client, client, &mut |key, value| {
+        match AliasOfClient::decode(value) {
+            Ok(row) => {
+                let kind = String::from_utf8_lossy(&key[client.len()..]);
+                found.push((kind.into(), row.alias.into()));
+            }
+            Err(source) => {
+                failed = Some(RowsError::Damaged {
+                    keyspace: Keyspace::ClientAlias,
+                    key: key.to_vec(),
+                    source,
+                });
+            }
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(found), Err)
+}
