@@ -2,7 +2,9 @@
 
 mod admin_client;
 mod app;
+mod export;
 mod forget;
+mod import;
 mod inquiry;
 mod push;
 mod receipts;
@@ -81,6 +83,32 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Take devices with tags and aliases over from elsewhere; CIDs are kept.
+    Import {
+        /// The AppID.
+        appid: String,
+        /// JSON lines, one device each; - for standard input.
+        file: PathBuf,
+        /// Go on behind a line that is refused; without it the call of that line is the last one.
+        #[arg(long)]
+        skip_bad: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Write the devices of an app with tags and aliases as JSON lines, as import reads them.
+    Export {
+        /// The AppID.
+        appid: String,
+        /// A new file; standard output without it.
+        file: Option<PathBuf>,
+        /// With the hashes of the devices' secrets, so that they can log in where they are imported.
+        #[arg(long)]
+        with_secrets: bool,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// Which running server, and how to print what it says.
@@ -131,6 +159,18 @@ impl Command {
                 target,
                 ..
             } => receipts::list(&appid, dead, &target),
+            Command::Import {
+                appid,
+                file,
+                skip_bad,
+                target,
+            } => import::run(&appid, &file, skip_bad, &target),
+            Command::Export {
+                appid,
+                file,
+                with_secrets,
+                target,
+            } => export::run(&appid, file.as_deref(), with_secrets, &target),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,9 @@ mod cid_list;
 mod condition;
 mod deadline;
 mod detail;
+mod device_line;
+#[cfg(test)]
+mod device_lines;
 mod door;
 #[cfg(test)]
 mod edge;
@@ -82,6 +85,7 @@ mod tags_end_to_end;
 mod task;
 mod task_id;
 mod tokens;
+mod transfer;
 mod user;
 #[cfg(test)]
 mod users_end_to_end;

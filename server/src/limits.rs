@@ -81,6 +81,23 @@ pub const API_LIST_LEN_MAX: usize = 1000;
 /// Elements of `msg_list` of one batch, as Getui documents. When over: 20001.
 pub const API_BATCH_LEN_MAX: usize = 200;
 
+/// Devices of one page of an export, and of one call of an import. More are left for the next
+/// page, or the call is answered 20001.
+pub const DEVICES_PER_CALL_MAX: usize = API_LIST_LEN_MAX;
+
+/// Devices of one page of an export if the call does not say.
+pub const DEVICES_PER_PAGE: usize = 500;
+
+/// Bytes of one line of `ringpost import`: the texts of a device are a few KiB, unless it has
+/// hundreds of alias types. When over: the line is refused.
+pub const IMPORT_LINE_LEN_MAX: usize = 64 * 1024;
+
+/// Lines of one call of `ringpost import`: one commit, which others wait for.
+pub const IMPORT_LINES_PER_CALL: usize = 500;
+
+/// Bytes of one call of `ringpost import`. Full: the rest is the next call.
+pub const IMPORT_CALL_LEN_MAX: usize = 1024 * 1024;
+
 /// Parts of one request that are asked of shards at the same time: a batch of 200 takes four
 /// commits, and a hundred such requests at once do not fill a ring of questions.
 /// Full: the next part waits for one of them.
@@ -327,6 +344,8 @@ pub const ANSWER_RING: usize = 8192;
 /// say. When over: the connection is cut.
 pub const PROXY_HEADER_LEN_MAX: usize = 536;
 
+const _: () = assert!(IMPORT_LINES_PER_CALL <= DEVICES_PER_CALL_MAX);
+const _: () = assert!(IMPORT_CALL_LEN_MAX + IMPORT_LINE_LEN_MAX < HTTP_BODY_LEN_MAX);
 const _: () = assert!(GREETINGS_MAX >= DEVICE_BACKLOG as usize);
 const _: () = assert!(
     UNSENT_LEN_MAX

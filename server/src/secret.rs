@@ -50,6 +50,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// The bytes that lower-case hex of exactly their length stands for.
+pub(crate) fn bytes_of_hex<const LEN: usize>(text: &str) -> Option<[u8; LEN]> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    if text.len() != LEN * 2 {
+        return None;
+    }
+    let mut bytes = [0; LEN];
+    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
 /// SHA-256 of some parts, one after the other.
 pub(crate) fn sha256(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();

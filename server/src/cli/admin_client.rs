@@ -1,6 +1,6 @@
 //! A caller of `/admin/v1`, for the command line: one request, one connection.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -48,6 +48,20 @@ pub(super) enum ClientError {
         /// Why.
         reason: String,
     },
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Lines of an import were not taken.
+    #[error("{refused} lines were refused")]
+    LinesRefused {
+        /// How many.
+        refused: u64,
+    },
     /// The server refused.
     #[error("{msg} (HTTP {status}, code {code})")]
     Refused {
@@ -58,6 +72,14 @@ pub(super) enum ClientError {
         /// What the server said.
         msg: String,
     },
+}
+
+impl ClientError {
+    /// What went wrong with a file.
+    pub(super) fn of_file(path: &Path, error: std::io::Error) -> Self {
+        let path = path.display().to_string();
+        ClientError::File { path, error }
+    }
 }
 
 /// See the module page.

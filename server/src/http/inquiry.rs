@@ -324,7 +324,8 @@ fn device_why(takes_pushes: bool, live: Option<&LiveSession>, waiting_len: usize
     }
 }
 
-fn platform_name(number: u8) -> &'static str {
+/// What a platform is called.
+pub(super) fn platform_name(number: u8) -> &'static str {
     match Platform::from_number(number) {
         Platform::Unknown => "unknown",
         Platform::Android => "android",

@@ -101,6 +101,8 @@ pub(super) enum Endpoint {
     AdminForget,
     AdminReceipts,
     ReplayReceipts,
+    ExportDevices,
+    ImportDevices,
     Health,
     Ready,
     Metrics,
@@ -128,6 +130,8 @@ impl Endpoint {
                 | Endpoint::AdminForget
                 | Endpoint::AdminReceipts
                 | Endpoint::ReplayReceipts
+                | Endpoint::ExportDevices
+                | Endpoint::ImportDevices
         )
     }
 
@@ -180,6 +184,7 @@ impl Endpoint {
                 | Endpoint::CreateApp
                 | Endpoint::ChangeApp
                 | Endpoint::RotateApp
+                | Endpoint::ImportDevices
         ) || self.is_push()
             || self.is_admin_push()
     }
@@ -320,6 +325,8 @@ const TABLE: &[Row] = &[
     row("DELETE", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminForget),
     row("GET", "/admin/v1/apps/{}/receipts", Surfaces::ADMIN, Endpoint::AdminReceipts),
     row("POST", "/admin/v1/apps/{}/receipts/replay", Surfaces::ADMIN, Endpoint::ReplayReceipts),
+    row("GET", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ExportDevices),
+    row("POST", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ImportDevices),
 ];
 
 /// What a verb and a path lead to.

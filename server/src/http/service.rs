@@ -28,8 +28,8 @@ use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
     admin, alias, app_push, auth, badge, blacklist, caller, detail, forget, gzip, headcount,
-    inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task, user,
-    vendor_token,
+    inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task, transfer,
+    user, vendor_token,
 };
 use crate::addresses;
 use crate::lifecycle::Stage;
@@ -194,6 +194,8 @@ impl Call<'_> {
             Endpoint::AdminForget => forget::device(asker, &app, self.value(1)).await,
             Endpoint::AdminReceipts => receipts::list(asker, &app, self.parts.uri.query()).await,
             Endpoint::ReplayReceipts => receipts::replay(asker, &app).await,
+            Endpoint::ExportDevices => transfer::export(asker, &app, self.parts.uri.query()).await,
+            Endpoint::ImportDevices => transfer::import(asker, &app, bytes, now_ms()).await,
             _ => Err(Fault::NotEnabled),
         };
         drop(turn);
