@@ -402,6 +402,6 @@ pub(super) fn answer(
                 )
             })
             .collect(),
-        _ => return None,
+        other => return super::portable::answer(other, name),
     })
 }

@@ -20,6 +20,8 @@
 //! | `list t1 A,B` `stop t1` `unschedule t1` `groups t1,t2` `named n` `day` `online` `detail A t1` | what is done with them |
 //! | `settags A a,b` `addtag a A,B` `deltag a A,B` `tags A` `count or=a` `match A,B or a,b` | tags |
 //! | `block A` `unblock A` `badge A +1` `token A x` `details A` `forget A` `dropalias x` | clients |
+//! | `import A,3 secret=1 install=1 tags=a,b aliases=x,type:y badge=1 token=t blocked off` | from elsewhere; 3: a CID of threes |
+//! | `export after=A limit=2` | devices as `CID:tags;type:alias+flags` |
 //! | `commit [N]` | the first N ops (all) become durable as one batch and are heard of |
 //! | `commit hold`, `deliver [at=1]` | durable now, heard of later |
 //! | `refuse [crash]`, `refuse reads` | the store refuses what waits (and is started anew) |
@@ -44,6 +46,7 @@ mod counts;
 mod groups;
 mod line;
 mod names;
+mod portable;
 mod run;
 mod show;
 mod sums;

@@ -44,6 +44,7 @@ impl World {
             verb if groups::VERBS.contains(&verb) || groups::MORE_VERBS.contains(&verb) => {
                 self.group_line(line);
             }
+            "import" | "export" => self.portable_line(line),
             "commit" => self.commit_line(line),
             "refuse" => self.refuse_line(line),
             "read" => {

@@ -16,6 +16,7 @@ mod full;
 mod groups;
 mod heartbeat;
 mod history;
+mod imports;
 mod login;
 mod receipts;
 mod registration;
