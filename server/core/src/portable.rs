@@ -19,6 +19,9 @@ pub const NO_SECRET: [u8; 32] = [0; 32];
 /// Stands for the install id where none is known.
 pub const NO_INSTALL: [u8; 16] = [0; 16];
 
+/// An alias type, empty for the default, and the alias.
+pub type TypedAlias = (Box<str>, Box<str>);
+
 /// One device with everything that is carried. Messages are not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PortableDevice {
@@ -37,7 +40,7 @@ pub struct PortableDevice {
     /// In order, each once.
     pub tags: Vec<Box<str>>,
     /// Alias type, empty for the default type, and alias: each type once.
-    pub aliases: Vec<(Box<str>, Box<str>)>,
+    pub aliases: Vec<TypedAlias>,
     /// The third party black-listed it.
     pub blocked: bool,
     /// The user switched push off.
@@ -171,7 +174,7 @@ fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableD
     })
 }
 
-fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<(Box<str>, Box<str>)>, RowsError> {
+fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<TypedAlias>, RowsError> {
     let mut found = Vec::new();
     let mut failed = None;
     rows.range(Keyspace::ClientAlias, client, client, &mut |key, value| {

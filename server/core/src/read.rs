@@ -3,6 +3,7 @@
 //! Pure over [`Rows`], so the simulation reads with the same code.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
@@ -298,10 +299,11 @@ fn lend_bodies(
         if message.group == GroupNo::NONE || message.expires_ms <= now_ms {
             continue;
         }
-        if !bodies.contains_key(&message.group) {
-            bodies.insert(message.group, group_body(rows, day, message.group)?);
-        }
-        message.body = bodies[&message.group].clone();
+        let body = match bodies.entry(message.group) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(group_body(rows, day, message.group)?),
+        };
+        message.body = body.clone();
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use protocol::limits::SDK_VERSION_LEN_MAX;
 use protocol::{ClientId, Platform};
 use serde::Serialize;
 use server_core::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
-use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice};
+use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, TypedAlias};
 
 use super::alias_name;
 use super::inquiry::platform_name;
@@ -180,7 +180,7 @@ fn tags(member: Member<'_>) -> Result<Vec<Box<str>>, ParameterError> {
     Ok(tags.into_iter().collect())
 }
 
-fn aliases(member: Member<'_>) -> Result<Vec<(Box<str>, Box<str>)>, ParameterError> {
+fn aliases(member: Member<'_>) -> Result<Vec<TypedAlias>, ParameterError> {
     let field = "aliases";
     let members: BTreeMap<String, Member<'_>> = member.object(field)?.unwrap_or_default();
     if members.len() > API_LIST_LEN_MAX {
@@ -197,7 +197,10 @@ fn aliases(member: Member<'_>) -> Result<Vec<(Box<str>, Box<str>)>, ParameterErr
     members.into_iter().map(pair).collect()
 }
 
-fn token(member: Member<'_>) -> Result<Option<(Box<str>, Box<str>)>, ParameterError> {
+/// The kind of a vendor token, and the token.
+type KindOfToken = (Box<str>, Box<str>);
+
+fn token(member: Member<'_>) -> Result<Option<KindOfToken>, ParameterError> {
     let field = "device_token";
     let Some(raw) = member.object::<RawToken<'_>>(field)? else {
         return Ok(None);

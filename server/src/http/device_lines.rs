@@ -184,8 +184,8 @@ fn given_lines_at_and_over_the_limits_when_imported_should_say_which_is_wrong_an
     with_site(settings(), take, async |site: Site| {
         // Good and bad ones by turns, so that each result must find its own line.
         let mut lines = Vec::new();
-        for at in 0..bad.len() {
-            lines.push(bad[at].0.clone());
+        for (at, (line, _)) in bad.iter().enumerate() {
+            lines.push(line.clone());
             lines.extend(good.get(at).cloned());
         }
         let answer = post(&site, &json!({ "devices": lines })).await;
