@@ -96,6 +96,31 @@ fn given_a_bad_value_when_loaded_should_name_where_it_came_from() {
 }
 
 #[test]
+fn given_webhooks_in_the_file_when_loaded_should_be_set_within_their_bounds() {
+    let load = |keys: &str| load(ServeArgs::default(), &[], &format!("[webhooks]\n{keys}"));
+    let keys = "allow_private = true\ntimeout_s = 3\nretry_first_ms = 20\n\
+        retry_most_s = 7\nkeep_s = 0\n";
+    let webhooks = load(keys).expect("good").webhooks;
+    assert!(webhooks.allow_private);
+    assert_eq!(webhooks.timeout, Duration::from_secs(3));
+    assert_eq!(webhooks.retry_first, Duration::from_millis(20));
+    assert_eq!(webhooks.retry_most, Duration::from_secs(7));
+    assert_eq!(webhooks.keep, Duration::ZERO);
+    for (keys, name) in [
+        ("timeout_s = 0", "webhooks.timeout_s"),
+        ("retry_first_ms = 0", "webhooks.retry_first_ms"),
+        (
+            "retry_first_ms = 2000\nretry_most_s = 1",
+            "webhooks.retry_most_s",
+        ),
+    ] {
+        let error = load(keys).expect_err(keys).to_string();
+        assert!(error.contains(name), "{error}");
+    }
+    assert!(!load("").expect("good").webhooks.allow_private);
+}
+
+#[test]
 fn given_networks_in_the_file_when_loaded_should_stand_at_their_doors() {
     let file = "http_allow = ['10.0.0.0/8']\nhttp_deny = ['10.1.0.0/16', '::1']\n\
         device_deny = ['192.0.2.0/24']\ntrusted_proxies = ['127.0.0.1']\n";

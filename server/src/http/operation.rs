@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use schema::record::Receipt;
 use serde_json::json;
 use server_core::command::{Answer, Command};
 use server_core::ids::ShardNo;
@@ -103,6 +104,64 @@ fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
             client.call("POST", path, bearer, "{}").await.json["msg"],
             "name cannot be null"
         );
+    });
+}
+
+#[test]
+fn given_receipts_when_listed_and_replayed_should_ask_for_the_page_that_was_named() {
+    let decide = |_, command: &Command| match command {
+        Command::Receipts { app, after, dead } => {
+            assert_eq!(app.0, 7);
+            let receipt = Receipt {
+                cid: [1; 16],
+                task_id: format!("after {after}, dead {dead}"),
+                message: 3,
+                fate: 2,
+                action: 0,
+                at_ms: 4,
+            };
+            Answer::Receipts(vec![(17, receipt)])
+        }
+        Command::ReplayReceipts { app } => Answer::Count(u64::from(app.0)),
+        other => panic!("{other:?}"),
+    };
+    let settings = HttpSettings {
+        admin_token: "t0ken".to_owned(),
+        ..HttpSettings::default()
+    };
+    with_site(settings, decide, async |site: Site| {
+        let mut client = site.connect().await;
+        let bearer = "Authorization: Bearer t0ken\r\n";
+        let path = "/admin/v1/apps/app/receipts";
+        assert_eq!(client.call("GET", path, "", "").await.status, 401);
+        for (query, task) in [
+            ("", "after 0, dead false"),
+            ("?dead=true", "after 0, dead true"),
+            (
+                "?after=00000000000000ff&dead=false",
+                "after 255, dead false",
+            ),
+        ] {
+            let path = format!("{path}{query}");
+            let listed = client.call("GET", &path, bearer, "").await;
+            let expected = json!({ "more": false, "receipts": [{
+                "id": "0000000000000011", "type": "expired", "cid": "01".repeat(16),
+                "taskid": task, "msgid": "0000000000000003", "action": 0, "at_ms": 4,
+            }] });
+            assert_eq!(listed.json["data"], expected, "{query}");
+        }
+        for (query, msg) in [
+            ("?dead=yes", "dead is invalid"),
+            ("?after=17", "after is invalid"),
+        ] {
+            let path = format!("{path}{query}");
+            let refused = client.call("GET", &path, bearer, "").await;
+            assert_eq!((refused.status, &refused.json["msg"]), (400, &json!(msg)));
+        }
+        let path = format!("{path}/replay");
+        assert_eq!(client.call("POST", &path, "", "").await.status, 401);
+        let replayed = client.call("POST", &path, bearer, "").await;
+        assert_eq!(replayed.json["data"], json!({ "replayed": 7 }));
     });
 }
 
