@@ -2,6 +2,11 @@
 //!
 //! Always: its port is picked by the system and kept when it comes back.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "the thread that receives writes what the test reads; no shard is near"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};

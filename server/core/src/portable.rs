@@ -19,8 +19,11 @@ pub const NO_SECRET: [u8; 32] = [0; 32];
 /// Stands for the install id where none is known.
 pub const NO_INSTALL: [u8; 16] = [0; 16];
 
-/// An alias type, empty for the default, and the alias.
+/// Alias type, empty for the default type, and alias.
 pub type TypedAlias = (Box<str>, Box<str>);
+
+/// Vendor channel and token.
+pub type VendorToken = (Box<str>, Box<str>);
 
 /// One device with everything that is carried. Messages are not.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub struct PortableDevice {
     pub install: Option<[u8; 16]>,
     /// In order, each once.
     pub tags: Vec<Box<str>>,
-    /// Alias type, empty for the default type, and alias: each type once.
+    /// Each type once.
     pub aliases: Vec<TypedAlias>,
     /// The third party black-listed it.
     pub blocked: bool,
@@ -47,8 +50,8 @@ pub struct PortableDevice {
     pub push_off: bool,
     /// The number on the app's icon.
     pub badge: i32,
-    /// Vendor channel and token.
-    pub token: Option<(Box<str>, Box<str>)>,
+    /// The token of a vendor channel.
+    pub token: Option<VendorToken>,
     /// Its last login in ms of Unix time, 0 for none.
     pub last_login_ms: u64,
 }

@@ -9,7 +9,7 @@ use protocol::limits::SDK_VERSION_LEN_MAX;
 use protocol::{ClientId, Platform};
 use serde::Serialize;
 use server_core::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
-use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, TypedAlias};
+use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, TypedAlias, VendorToken};
 
 use super::alias_name;
 use super::inquiry::platform_name;
@@ -197,10 +197,7 @@ fn aliases(member: Member<'_>) -> Result<Vec<TypedAlias>, ParameterError> {
     members.into_iter().map(pair).collect()
 }
 
-/// The kind of a vendor token, and the token.
-type KindOfToken = (Box<str>, Box<str>);
-
-fn token(member: Member<'_>) -> Result<Option<KindOfToken>, ParameterError> {
+fn token(member: Member<'_>) -> Result<Option<VendorToken>, ParameterError> {
     let field = "device_token";
     let Some(raw) = member.object::<RawToken<'_>>(field)? else {
         return Ok(None);
