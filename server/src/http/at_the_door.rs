@@ -197,6 +197,31 @@ fn given_the_quotas_of_an_app_when_used_up_should_refuse_with_the_code_of_their_
     });
 }
 
+#[test]
+fn given_a_quota_of_lists_when_asked_what_is_left_should_count_down_and_leave_the_others_open() {
+    with_site(settings(), decide, async |site: Site| {
+        let (mut client, token) = site.log_in().await;
+        let quotas = json!({"list_per_day": 3});
+        assert_eq!(outcome(&set(&mut client, &quotas).await), (200, 0));
+        let token = format!("token: {token}\r\n");
+        let open = json!({"total_num": i32::MAX, "remain_num": i32::MAX, "limit": false});
+        for remain in [3, 2] {
+            let answer = client
+                .call("GET", "/v2/app/report/push/count", &token, "")
+                .await;
+            let list = json!({"total_num": 3, "remain_num": remain, "limit": true});
+            assert_eq!(
+                answer.json["data"],
+                json!({"gt": {"app": open, "app_with_tag": open, "list": list}})
+            );
+            // Whatever it comes to: a call was made.
+            client
+                .call("POST", "/v2/app/push/list/cid", &token, "{}")
+                .await;
+        }
+    });
+}
+
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut into = GzEncoder::new(Vec::new(), Compression::best());
     into.write_all(bytes).expect("packed");

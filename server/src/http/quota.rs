@@ -156,6 +156,17 @@ impl Count {
 pub(super) struct Quotas(HashMap<AppNo, [Count; 5]>);
 
 impl Quotas {
+    /// The calls of a day, and how many of them are left; `None` without a limit.
+    pub(super) fn of_day(&self, app: &App, quota: Quota, now_ms: u64) -> Option<(u32, u32)> {
+        let limit = Some(quota.rate(app).per_day).filter(|limit| *limit > 0)?;
+        let taken = self.0.get(&AppNo(app.number)).map_or(0, |counts| {
+            let mut count = counts[quota.place()];
+            count.begin_anew(now_ms);
+            count.in_day
+        });
+        Some((limit, limit.saturating_sub(taken)))
+    }
+
     /// Takes one call of an app, or says that there is none left.
     ///
     /// # Errors

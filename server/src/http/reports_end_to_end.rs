@@ -272,7 +272,7 @@ fn given_who_was_online_when_asked_should_have_times_as_text() {
 }
 
 #[test]
-fn given_quotas_when_asked_should_be_without_limit_and_fit_an_int() {
+fn given_no_quotas_when_asked_should_be_without_limit_and_fit_an_int() {
     with_site(HttpSettings::default(), never, async |site: Site| {
         let mut party = site.third_party().await;
         let count = party.done("GET", "/report/push/count", "").await;

@@ -320,7 +320,10 @@ impl Call<'_> {
             Endpoint::TaskFailures => report::tasks(asker, app, value, query, true).await,
             Endpoint::GroupReport => report::group_name(asker, app, value, query, now_ms()).await,
             Endpoint::PushDay => report::day(asker, app, value, now_ms()).await,
-            Endpoint::PushCount => Ok(statistics::push_count()),
+            Endpoint::PushCount => {
+                let quotas = self.ingress.quotas.borrow();
+                Ok(statistics::push_count(&quotas, app, now_ms()))
+            }
             Endpoint::UserDay => statistics::users(asker, app, value, now_ms()).await,
             Endpoint::OnlineUsers => statistics::online(asker, app).await,
             _ => Err(Fault::NotEnabled),

@@ -12,6 +12,7 @@ use server_core::ids::AppNo;
 use super::calendar::day_text;
 use super::envelope::Reply;
 use super::fault::Fault;
+use super::quota::{Quota, Quotas};
 use super::report_query::day_before_today;
 use crate::ask::Asker;
 
@@ -20,7 +21,7 @@ use crate::ask::Asker;
 const UNLIMITED: i32 = i32::MAX;
 
 #[derive(Serialize)]
-struct Quota {
+struct Remaining {
     total_num: i32,
     remain_num: i32,
     limit: bool,
@@ -39,15 +40,27 @@ struct Online {
     online_statics: BTreeMap<String, u64>,
 }
 
-/// `GET /report/push/count`. There are no quotas here, so each kind of push has the largest number
-/// and is not limited. Refusing (30023) would tell callers that they may not push.
-pub(super) fn push_count() -> Reply {
-    let quota = || Quota {
-        total_num: UNLIMITED,
-        remain_num: UNLIMITED,
-        limit: false,
+/// `GET /report/push/count`: what the app may push today, and what is left of it. What is not
+/// limited has the largest number; refusing (30023) would tell callers that they may not push.
+pub(super) fn push_count(quotas: &Quotas, app: &App, now_ms: u64) -> Reply {
+    let remaining = |quota| match quotas.of_day(app, quota, now_ms) {
+        Some((total, remain)) => Remaining {
+            total_num: i32::try_from(total).unwrap_or(UNLIMITED),
+            remain_num: i32::try_from(remain).unwrap_or(UNLIMITED),
+            limit: true,
+        },
+        None => Remaining {
+            total_num: UNLIMITED,
+            remain_num: UNLIMITED,
+            limit: false,
+        },
     };
-    let kinds = ["app", "app_with_tag", "list"].map(|kind| (kind, quota()));
+    let kinds = [
+        ("app", Quota::All),
+        ("app_with_tag", Quota::Tag),
+        ("list", Quota::List),
+    ];
+    let kinds = kinds.map(|(kind, quota)| (kind, remaining(quota)));
     Reply::data(&BTreeMap::from([("gt", BTreeMap::from(kinds))]))
 }
 
