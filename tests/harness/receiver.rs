@@ -2,15 +2,12 @@
 //!
 //! Always: its port is picked by the system and kept when it comes back.
 
-#![expect(
-    clippy::disallowed_types,
-    reason = "the thread that receives writes what the test reads; no shard is near"
-)]
-
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
@@ -44,19 +41,22 @@ impl Delivery {
     }
 }
 
+/// Deliveries that the test has not looked at. Full: the receiver waits, as a slow one does.
+const UNSEEN_MAX: usize = 10_000;
+
+/// What the thread is told.
 #[derive(Debug, Default)]
-struct Shared {
+struct Orders {
     status: AtomicU16,
     ended: AtomicBool,
-    deliveries: Mutex<Vec<Delivery>>,
-    /// Connections that are left without an answer.
-    held: Mutex<Vec<TcpStream>>,
 }
 
 /// See the module page.
 pub struct Receiver {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    orders: Arc<Orders>,
+    came: (SyncSender<Delivery>, mpsc::Receiver<Delivery>),
+    seen: RefCell<Vec<Delivery>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,11 +64,13 @@ impl Receiver {
     /// One that answers everything with this status.
     pub fn start(status: u16) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let shared = Arc::new(Shared::default());
-        shared.status.store(status, Ordering::SeqCst);
+        let orders = Arc::new(Orders::default());
+        orders.status.store(status, Ordering::SeqCst);
         let mut receiver = Receiver {
             address: listener.local_addr().expect("bound"),
-            shared,
+            orders,
+            came: sync_channel(UNSEEN_MAX),
+            seen: RefCell::default(),
             thread: None,
         };
         receiver.serve(listener);
@@ -76,26 +78,29 @@ impl Receiver {
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let shared = Arc::clone(&self.shared);
+        let (orders, came) = (Arc::clone(&self.orders), self.came.0.clone());
         self.thread = Some(std::thread::spawn(move || {
+            // Connections that are left without an answer.
+            let mut held = Vec::new();
             for stream in listener.incoming() {
-                if shared.ended.load(Ordering::SeqCst) {
+                if orders.ended.load(Ordering::SeqCst) {
                     return;
                 }
                 // A caller that was killed in the middle has sent half a request.
-                let _ = stream.and_then(|stream| receive(&shared, stream));
+                let left = stream.and_then(|stream| receive(&orders, &came, stream));
+                held.extend(left.ok().flatten());
             }
         }));
     }
 
     /// What it answers from now on.
     pub fn answer(&self, status: u16) {
-        self.shared.status.store(status, Ordering::SeqCst);
+        self.orders.status.store(status, Ordering::SeqCst);
     }
 
     /// Nobody listens on its port any more.
     pub fn die(&mut self) {
-        self.shared.ended.store(true, Ordering::SeqCst);
+        self.orders.ended.store(true, Ordering::SeqCst);
         // Wakes the thread, which looks whether it is to end.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
@@ -107,7 +112,7 @@ impl Receiver {
     pub fn come_back(&mut self) {
         let address = self.address;
         let listener = wait_for("the receiver's port", || TcpListener::bind(address).ok());
-        self.shared.ended.store(false, Ordering::SeqCst);
+        self.orders.ended.store(false, Ordering::SeqCst);
         self.serve(listener);
     }
 
@@ -118,7 +123,9 @@ impl Receiver {
 
     /// What came so far.
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.shared.deliveries.lock().expect("no panic").clone()
+        let mut seen = self.seen.borrow_mut();
+        seen.extend(self.came.1.try_iter());
+        seen.clone()
     }
 
     /// What came and was answered with 2xx.
@@ -137,7 +144,12 @@ impl Drop for Receiver {
     }
 }
 
-fn receive(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
+/// Takes one request; the connection, if it is not to be answered.
+fn receive(
+    orders: &Orders,
+    came: &SyncSender<Delivery>,
+    mut stream: TcpStream,
+) -> std::io::Result<Option<TcpStream>> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut lines = Vec::new();
     loop {
@@ -158,18 +170,18 @@ fn receive(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
     let len: usize = len.and_then(|(_, len)| len.parse().ok()).unwrap_or(0);
     let mut body = vec![0; len];
     reader.read_exact(&mut body)?;
-    let status = shared.status.load(Ordering::SeqCst);
+    let status = orders.status.load(Ordering::SeqCst);
     let first = lines.first().cloned().unwrap_or_default();
-    shared.deliveries.lock().expect("no panic").push(Delivery {
+    let delivery = Delivery {
         path: first.split(' ').nth(1).unwrap_or_default().to_owned(),
         headers,
         body: String::from_utf8(body).expect("text"),
         status,
-    });
+    };
+    came.send(delivery).expect("the test keeps the other end");
     if status == SILENCE {
-        shared.held.lock().expect("no panic").push(stream);
-        return Ok(());
+        return Ok(Some(stream));
     }
-    let mut stream = stream;
-    stream.write_all(format!("HTTP/1.1 {status} -\r\ncontent-length: 0\r\n\r\n").as_bytes())
+    stream.write_all(format!("HTTP/1.1 {status} -\r\ncontent-length: 0\r\n\r\n").as_bytes())?;
+    Ok(None)
 }
