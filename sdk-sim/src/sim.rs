@@ -9,20 +9,24 @@ mod agenda;
 mod aliases;
 mod apps;
 mod boot;
+mod campaigns;
 mod commit;
 mod counts;
 mod damage;
 mod dice;
 mod disk;
+mod groups;
 mod history;
 mod ledger;
 mod link;
+mod many;
 mod mischief;
 mod parties;
 mod party;
 mod phone;
 mod phones;
 mod plan;
+mod reports;
 mod rest;
 mod seeds;
 mod serve;
@@ -85,6 +89,15 @@ pub struct Met {
     pub ops_refused: u64,
     /// Starts refused for a damaged row.
     pub starts_refused: u64,
+    /// Phones whose device was deleted.
+    pub forgotten: u64,
+    /// Lists and pushes to apps.
+    pub lists: u64,
+    pub app_pushes: u64,
+    /// Pushes to many that were stopped.
+    pub stopped: u64,
+    /// Receipts.
+    pub receipts: u64,
 }
 
 impl Met {
@@ -100,6 +113,11 @@ impl Met {
             reads_refused: self.reads_refused + other.reads_refused,
             ops_refused: self.ops_refused + other.ops_refused,
             starts_refused: self.starts_refused + other.starts_refused,
+            forgotten: self.forgotten + other.forgotten,
+            lists: self.lists + other.lists,
+            app_pushes: self.app_pushes + other.app_pushes,
+            stopped: self.stopped + other.stopped,
+            receipts: self.receipts + other.receipts,
         }
     }
 
@@ -115,6 +133,11 @@ impl Met {
             reads_refused,
             ops_refused,
             starts_refused,
+            forgotten,
+            lists,
+            app_pushes,
+            stopped,
+            receipts,
         } = self;
         ![
             deletions,
@@ -126,6 +149,11 @@ impl Met {
             reads_refused,
             ops_refused,
             starts_refused,
+            forgotten,
+            lists,
+            app_pushes,
+            stopped,
+            receipts,
         ]
         .contains(&0)
     }
@@ -178,6 +206,10 @@ fn run_traced(seed: u64, steps: u64, aloud: bool) -> Result<Run, Box<Broken>> {
         let (accepted, handled) = world.ledger.counts();
         let met = Met {
             filtered: world.stages.filtered(),
+            lists: world.parties.lists.len() as u64,
+            app_pushes: world.parties.app_pushes.len() as u64,
+            stopped: world.ledger.groups.stopped().count() as u64,
+            receipts: world.ledger.reports.told,
             ..world.met
         };
         (accepted, handled, world.server.process, met)

@@ -35,6 +35,11 @@ impl World {
         if self.server.seats.is_empty() {
             return;
         }
+        if self.is_wild() && self.dice.chance(1, 3) {
+            self.trace.note("switch callback", [app as u64, 0, 0]);
+            let any = self.dice.index(self.server.seats.len());
+            return self.switch_callback(row, any);
+        }
         let disabled = !row.disabled;
         self.trace
             .note("switch app", [app as u64, u64::from(disabled), 0]);
@@ -90,17 +95,13 @@ impl World {
         let Ok(mut device) = Device::decode(&row) else {
             return;
         };
-        if self.dice.chance(1, 2) {
-            device.push_off = !device.push_off;
+        device.push_off = !device.push_off;
+        self.trace
+            .note("mute", [u64::from(device.push_off), short(cid), 0]);
+        if device.push_off {
+            self.ledger.push_off.insert(cid);
         } else {
-            device.blocked = !device.blocked;
-        }
-        let muted = device.push_off || device.blocked;
-        self.trace.note("mute", [u64::from(muted), short(cid), 0]);
-        if muted {
-            self.ledger.muted.insert(cid);
-        } else {
-            self.ledger.muted.remove(&cid);
+            self.ledger.push_off.remove(&cid);
         }
         let new = device.encode().into();
         self.server.disk.replace(Keyspace::Reg, &key, &row, &new);
@@ -129,12 +130,18 @@ impl World {
         if self.forgetting_refused {
             return;
         }
-        for keyspace in [Keyspace::Reg, Keyspace::Cur, Keyspace::ClientAlias] {
+        for keyspace in [
+            Keyspace::Reg,
+            Keyspace::Cur,
+            Keyspace::ClientAlias,
+            Keyspace::ClientTags,
+            Keyspace::Profile,
+        ] {
             each(rows, keyspace, |key, _| {
                 let cid = keys::client_of(key).expect("a key of ours");
                 assert!(
                     !self.ledger.is_gone(cid),
-                    "{cid} is of a deleted app and has a row in {keyspace:?}"
+                    "{cid} is deleted and has a row in {keyspace:?}"
                 );
             });
         }

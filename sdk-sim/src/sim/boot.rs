@@ -1,9 +1,10 @@
 //! Start, death and orderly end of a server process.
 
 use protocol::ClientId;
-use schema::record::App;
+use schema::record::{App, AppSettings};
 use server_core::apply::{Ids, apply};
 use server_core::event::ShardEvent;
+use server_core::group::Running;
 use server_core::ids::{AppNo, ShardNo};
 use server_core::keys;
 use server_core::op::{Committed, Done, Op, Submitted};
@@ -14,7 +15,7 @@ use server_core::shard::{Identity, Settings, Shard};
 use server_core::wheel::TICK_MS;
 
 use super::agenda::Happening;
-use super::counts::Counts;
+use super::counts::{Counts, Known};
 use super::disk::Batch;
 use super::link::ServerEnd;
 use super::plan::APPS;
@@ -49,6 +50,7 @@ impl World {
             self.mute_somebody();
         }
         let devices = recovery::devices(&self.server.disk.rows, shards).expect("memory reads");
+        self.ledger.groups.shards = shards;
         let mut apps = recovery::apps(&self.server.disk.rows).expect("memory reads");
         self.check_registered();
         let epoch = self.prepare(&mut apps, shards);
@@ -57,6 +59,7 @@ impl World {
             [self.server.process, u64::from(shards), u64::from(epoch)],
         );
         let now = self.now();
+        let groups = recovery::groups(&self.server.disk.rows, now.wall_ms).expect("memory reads");
         self.server.seats = (0..shards)
             .zip(devices)
             .map(|(me, devices)| {
@@ -67,8 +70,14 @@ impl World {
                     seed: self.dice.bytes(),
                 };
                 let settings = Settings::default();
-                let counts = self.counts_of(ShardNo(me), shards, &apps);
-                let shard = Shard::new(identity, settings, apps.clone(), devices, now);
+                let kept = |(running, _): &(Running, _)| (running.number, running.kept);
+                let known = Known {
+                    kept: groups.running.iter().map(kept).collect(),
+                    ..Known::default()
+                };
+                let counts = self.counts_of(ShardNo(me), shards, &apps, known);
+                let shard = Shard::new(identity, settings, apps.clone(), devices, now)
+                    .with_groups(groups.clone());
                 Seat::new(shard, counts)
             })
             .collect();
@@ -81,9 +90,20 @@ impl World {
     }
 
     /// What a shard knows at its start, by what was seen before it.
-    fn counts_of(&self, me: ShardNo, shards: u16, apps: &[App]) -> Counts {
+    fn counts_of(&self, me: ShardNo, shards: u16, apps: &[App], known: Known) -> Counts {
         let owned = |(cid, _): &(ClientId, AppNo)| Slot::of_cid(*cid).shard(shards) == me;
-        Counts::new(apps, self.ledger.devices().filter(owned).collect())
+        let devices = self.ledger.devices().filter(owned).collect();
+        let known = Known {
+            muted: self
+                .ledger
+                .push_off
+                .union(&self.ledger.blocked)
+                .copied()
+                .collect(),
+            stopped: self.ledger.groups.stopped().collect(),
+            ..known
+        };
+        Counts::new(apps, devices, known, self.ledger.logins.clone())
     }
 
     fn check_registered(&self) {
@@ -104,7 +124,7 @@ impl World {
         if apps.is_empty() {
             ops.extend(APPS.map(|name| Op::CreateApp {
                 ticket: None,
-                app: app(name),
+                app: app(name, self.plan.callbacks),
             }));
         }
         let shard = ShardNo(0);
@@ -135,11 +155,10 @@ impl World {
             && lost.is_empty()
             && let Some(last) = survived.last()
         {
-            self.stages.visible(last, &self.server.disk.rows);
+            self.stages
+                .visible(last, &self.server.disk.rows, &self.ledger.groups);
         }
-        for batch in &survived {
-            self.ledger.lasting(batch);
-        }
+        self.lasting(&survived);
         for submitted in lost.iter().flat_map(|batch| &batch.ops) {
             self.watch
                 .lost(usize::from(submitted.shard.0), &submitted.op);
@@ -217,9 +236,7 @@ impl World {
         }
         self.trace.note("ended", [self.server.process, 0, 0]);
         let lasting = self.server.disk.sync();
-        for batch in &lasting {
-            self.ledger.lasting(batch);
-        }
+        self.lasting(&lasting);
         self.refuse_to_start();
         if self.server.committer.broken {
             // What could not be written is as good as killed.
@@ -238,7 +255,9 @@ impl World {
 }
 
 /// An app that asks for no sign.
-fn app(app_id: &str) -> App {
+fn app(app_id: &str, callback: bool) -> App {
+    let mut settings = Box::new(AppSettings::default());
+    settings.callback.url = callback.then(|| "https://receipts.example".to_owned());
     App {
         number: 0,
         app_id: app_id.to_owned(),
@@ -250,6 +269,6 @@ fn app(app_id: &str) -> App {
         disabled: false,
         sign_required: false,
         previous: None,
-        settings: Box::default(),
+        settings,
     }
 }

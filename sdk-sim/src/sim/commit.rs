@@ -4,6 +4,7 @@
 //! after a failed flush no op succeeds until the next start.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use server_core::apply::apply;
 use server_core::ids::ShardNo;
@@ -137,8 +138,8 @@ impl World {
         self.server.ids = ids;
         self.on_disk(must_last);
         self.commits += 1;
-        if self.commits.is_multiple_of(COMMITS_PER_SUM) && !self.is_start_damaged() {
-            sums::check(&self.server.disk.rows, &self.stages);
+        if self.commits.is_multiple_of(COMMITS_PER_SUM) {
+            self.recount();
         }
         let after_us = self.dice.within(1, 200);
         let process = self.server.process;
@@ -149,9 +150,38 @@ impl World {
     pub(super) fn on_disk(&mut self, must_last: bool) {
         let batch = self.server.disk.last();
         let lasting = self.server.disk.written(must_last);
-        self.stages.visible(&batch, &self.server.disk.rows);
-        for batch in lasting {
-            self.ledger.lasting(&batch);
+        self.stages
+            .visible(&batch, &self.server.disk.rows, &self.ledger.groups);
+        self.lasting(&lasting);
+    }
+
+    /// These batches can no longer be lost.
+    pub(super) fn lasting(&mut self, batches: &[Rc<Batch>]) {
+        for batch in batches {
+            self.ledger.lasting(batch);
+            for Submitted { op, .. } in &batch.ops {
+                if let Op::ForgetDevices { cids, .. } = op {
+                    for cid in cids {
+                        self.watch.forgotten(*cid);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Counts anew what the rows say.
+    fn recount(&mut self) {
+        if !self.is_start_damaged() {
+            sums::check(&self.server.disk.rows, &self.stages);
+        }
+        self.check_reports();
+    }
+
+    /// What rows say of pushes to many, of days and of receipts is what was seen.
+    pub(super) fn check_reports(&self) {
+        if self.server.disk.is_synced() {
+            self.ledger.groups.check(&self.server.disk.rows);
+            self.ledger.reports.check(&self.server.disk.rows);
         }
     }
 

@@ -6,14 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{ClientId, CloseReason, Frame, ResultCode};
+use protocol::{ClientId, CloseReason, Frame, MessageId, ResultCode};
 use schema::record::App;
+use server_core::apply::StoredStatus;
+use server_core::clock::Day;
 use server_core::command::Answer;
 use server_core::counters::Counters;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
+use server_core::group::GroupNo;
 use server_core::ids::AppNo;
-use server_core::op::{Committed, Done};
+use server_core::op::{Committed, CursorMove, Done, Op};
 use server_core::outbox::Fate;
 use server_core::read::Read;
 
@@ -30,6 +33,17 @@ pub(super) enum Cause {
     Other,
 }
 
+/// What a shard knows of devices and pushes to many, by what it was told.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Devices that take no pushes.
+    pub(super) muted: BTreeSet<ClientId>,
+    /// Pushes of which nothing is sent any more.
+    pub(super) stopped: BTreeSet<GroupNo>,
+    /// Whether the messages of pushes that began are stored.
+    pub(super) kept: BTreeMap<GroupNo, bool>,
+}
+
 /// See the module page.
 #[derive(Debug)]
 pub(super) struct Counts {
@@ -38,13 +52,23 @@ pub(super) struct Counts {
     open: BTreeSet<AppNo>,
     apps: BTreeSet<AppNo>,
     devices: BTreeMap<ClientId, AppNo>,
+    /// What it was told of devices and of pushes to many.
+    pub(super) known: Known,
+    /// The last login of each device, and the apps of those that are newly active of their day.
+    logins: BTreeMap<ClientId, u64>,
+    newly_active: BTreeMap<ClientId, AppNo>,
     /// Ends that the shard had counted and not submitted after the last event.
     pub(super) unwritten: usize,
 }
 
 impl Counts {
     /// Those of a shard that starts with these apps and devices.
-    pub(super) fn new(apps: &[App], devices: BTreeMap<ClientId, AppNo>) -> Self {
+    pub(super) fn new(
+        apps: &[App],
+        devices: BTreeMap<ClientId, AppNo>,
+        known: Known,
+        logins: BTreeMap<ClientId, u64>,
+    ) -> Self {
         let number = |app: &App| AppNo(app.number);
         let open = apps.iter().filter(|app| !app.disabled);
         Counts {
@@ -52,6 +76,9 @@ impl Counts {
             open: open.map(number).collect(),
             apps: apps.iter().map(number).collect(),
             devices,
+            known,
+            logins,
+            newly_active: BTreeMap::new(),
             unwritten: 0,
         }
     }
@@ -114,12 +141,31 @@ impl Counts {
                 seen.store_failures += 1;
                 return Cause::Failed;
             }
-            Committed::GroupBegins(_)
-            | Committed::GroupStopped { .. }
-            | Committed::GroupScheduled { .. }
+            Committed::Done(Done::Fanned { group, reached, .. }) => {
+                let kept = u64::from(self.known.kept.get(group) == Some(&true));
+                for (_, id, status) in reached {
+                    seen.accepted += 1;
+                    seen.filtered += u64::from(*status == StoredStatus::Filtered);
+                    seen.expired += u64::from(*status == StoredStatus::Expired);
+                    seen.failed += u64::from(*status == StoredStatus::Full);
+                    seen.stored += if *id == MessageId::NONE { 0 } else { kept };
+                }
+            }
+            Committed::GroupBegins(running) => {
+                self.known.kept.insert(running.number, running.kept);
+            }
+            Committed::GroupStopped { group, .. } => {
+                self.known.stopped.insert(*group);
+            }
+            Committed::Muted { cid, muted } if *muted => {
+                self.known.muted.insert(*cid);
+            }
+            Committed::Muted { cid, .. } => {
+                self.known.muted.remove(cid);
+            }
+            Committed::GroupScheduled { .. }
             | Committed::GroupPaced { .. }
             | Committed::Tagged { .. }
-            | Committed::Muted { .. }
             | Committed::Imported(_)
             | Committed::Done(_) => {}
         }
@@ -154,8 +200,33 @@ impl Counts {
             Effect::HandOff { .. } => seen.handed_off += 1,
             Effect::Read(Read::Backlog { .. }) => seen.pages_read += 1,
             Effect::Answer(_, Answer::Busy) => seen.busy += 1,
+            Effect::Commit(Op::ForgetDevices {
+                ticket: Some(_),
+                cids,
+            }) => self.devices.retain(|cid, _| !cids.contains(cid)),
             _ => {}
         }
+    }
+
+    /// A device logs in.
+    pub(super) fn welcomed(&mut self, cid: ClientId, app: AppNo, wall_ms: u64) {
+        let before = self.logins.insert(cid, wall_ms).unwrap_or(0);
+        if Day::of_ms(before) < Day::of_ms(wall_ms) {
+            self.newly_active.insert(cid, app);
+        }
+    }
+
+    /// Cursors are submitted: with who logged in first of its day.
+    pub(super) fn flushed(&mut self, moves: &[CursorMove]) {
+        for step in moves {
+            let active = self.newly_active.remove(&step.cid);
+            assert_eq!(step.active, active, "whether {} is newly active", step.cid);
+        }
+    }
+
+    /// Whether it knows a device.
+    pub(super) fn knows(&self, cid: ClientId) -> bool {
+        self.devices.contains_key(&cid)
     }
 
     /// Whether devices of an app may be live here.

@@ -98,7 +98,7 @@ impl World {
         let Some(cid) = self.phones[at].saved_cid else {
             return;
         };
-        if self.damage.is_some() {
+        if self.damage.is_some() || self.forgetting.contains(&cid) {
             return;
         }
         let Some((keyspace, key, whole)) = self.any_row_of(cid) else {
@@ -214,6 +214,11 @@ impl World {
             } = damage;
             self.server.disk.replace(keyspace, &key, &broken, &whole);
         }
+    }
+
+    /// Whether a row of this device is damaged.
+    pub(super) fn is_damaged_device(&self, cid: ClientId) -> bool {
+        self.damage.as_ref().is_some_and(|damage| damage.cid == cid)
     }
 
     /// Whether the row is still as damaged as it was.

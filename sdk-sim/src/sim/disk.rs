@@ -7,16 +7,21 @@
 //! The same for both images: a write set becomes visible to readers once it is on disk, or, if
 //! nobody was promised that it lasts, once it is written.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use schema::record::{Number, Receipt};
 use server_core::apply::Applied;
 use server_core::clock::Day;
-use server_core::ids::ShardNo;
+use server_core::group::GroupNo;
+use server_core::ids::{AppNo, ShardNo};
+use server_core::keys;
 use server_core::op::{Committed, Submitted};
 use server_core::rows::{Keyspace, MemoryRows, Rows, WriteSet};
 
 use super::dice::Dice;
+use super::reports::app_of;
 
 /// A batch as the oracle has to hear of it once it can no longer be lost.
 #[derive(Debug, Clone)]
@@ -26,21 +31,39 @@ pub(super) struct Batch {
     pub(super) now_ms: u64,
     /// The days whose sums its write set holds.
     pub(super) tallied: Vec<Day>,
+    /// The numbers of pushes to many that its write set holds, by the keys of their tasks.
+    pub(super) taken: BTreeMap<Vec<u8>, GroupNo>,
+    /// The receipts that its write set holds, by app and order.
+    pub(super) receipts: Vec<(AppNo, u64, Receipt)>,
 }
 
 impl Batch {
     /// These ops, applied at this time.
     pub(super) fn new(ops: Vec<Submitted>, applied: &Applied, now_ms: u64) -> Self {
         let rows = &applied.writes.rows;
-        let sums = rows
-            .range((Keyspace::Stat, Vec::new())..)
-            .map_while(|((at, key), _)| (*at == Keyspace::Stat).then_some(key));
+        let of = |keyspace| {
+            rows.range((keyspace, Vec::new())..)
+                .map_while(move |((at, key), row)| (*at == keyspace).then_some((key, row)))
+        };
         let day = |key: &Vec<u8>| Some(Day(u32::from_be_bytes(key.as_slice().try_into().ok()?)));
         Batch {
             ops,
             events: applied.events.clone(),
             now_ms,
-            tallied: sums.filter_map(day).collect(),
+            tallied: of(Keyspace::Stat).filter_map(|(key, _)| day(key)).collect(),
+            taken: of(Keyspace::GroupOfTask)
+                .filter_map(|(key, row)| {
+                    let number = Number::decode(row.as_ref()?).expect("a row of ours");
+                    Some((key.clone(), GroupNo(number.value)))
+                })
+                .collect(),
+            receipts: of(Keyspace::Receipt)
+                .filter_map(|(key, row)| {
+                    let receipt = Receipt::decode(row.as_ref()?).expect("a row of ours");
+                    let order = keys::receipt_of(key).expect("a key of ours");
+                    Some((app_of(key), order, receipt))
+                })
+                .collect(),
         }
     }
 }
@@ -114,6 +137,11 @@ impl Disk {
         }
     }
 
+    /// Whether no batch that was written can be lost.
+    pub(super) fn is_synced(&self) -> bool {
+        self.tail.iter().all(|entry| entry.batch.is_none())
+    }
+
     /// Everything written so far is on disk.
     pub(super) fn sync(&mut self) -> Vec<Rc<Batch>> {
         self.keep(self.tail.len())
@@ -154,6 +182,8 @@ mod tests {
             events: Vec::new(),
             now_ms: 0,
             tallied: Vec::new(),
+            taken: BTreeMap::new(),
+            receipts: Vec::new(),
         };
         disk.write(writes, batch);
         disk.written(sync);

@@ -8,11 +8,13 @@ use schema::record::TaskTarget;
 use server_core::apply::{StoredStatus, made_on};
 use server_core::clock::Day;
 use server_core::command::{Answer, Command};
+use server_core::group::GroupState;
 use server_core::history::{DeviceHistory, LiveSession, Stage, TaskHistory, stage_of};
 use server_core::ids::AppNo;
 use server_core::limits::HISTORY_LEN_MAX;
 use server_core::outbox::Fate;
 use server_core::read::{Read, ReadDone};
+use server_core::report::Question;
 use server_core::rows::RowsError;
 
 use super::parties::app_no;
@@ -94,9 +96,48 @@ impl World {
                 };
                 (*ticket, answer)
             }
+            (
+                Read::Ask {
+                    ticket,
+                    app,
+                    question,
+                    ..
+                },
+                ReadDone::Asked { answer, .. },
+            ) => {
+                let answer = match answer {
+                    Ok(answer) => {
+                        self.check_told(*app, question, answer);
+                        (**answer).clone()
+                    }
+                    Err(_) => Answer::StoreFailed,
+                };
+                (*ticket, answer)
+            }
             _ => return,
         };
         self.parties.found.insert(ticket, answer);
+    }
+
+    /// What is told of tags and of pushes to many.
+    fn check_told(&self, app: AppNo, question: &Question, answer: &Answer) {
+        match (question, answer) {
+            (Question::Tags(cid), Answer::Tags(tags)) => {
+                assert_eq!(*tags, self.ledger.groups.tags(*cid), "the tags of {cid}");
+            }
+            (Question::Groups(tasks), Answer::Groups(views)) => {
+                let known = tasks.iter().filter_map(|task| {
+                    let many = self.ledger.groups.of_task(app, task)?;
+                    Some((many.number, many.state))
+                });
+                let told = views.iter().map(|view| {
+                    let state = GroupState::from_number(view.group.state);
+                    (view.number, state)
+                });
+                assert!(told.eq(known), "what is told of {tasks:?}: {views:?}");
+            }
+            _ => {}
+        }
     }
 
     fn check_device(&self, cid: ClientId, now_ms: u64, history: &DeviceHistory) {
@@ -110,7 +151,7 @@ impl World {
         } = history;
         assert_eq!(
             (Some(AppNo(device.app)), device.push_off || device.blocked),
-            (self.ledger.app_of(cid), self.ledger.muted.contains(&cid)),
+            (self.ledger.app_of(cid), self.ledger.is_muted(cid)),
             "the registration of {cid}"
         );
         let acked = self.stages.cursors.get(&cid).copied();

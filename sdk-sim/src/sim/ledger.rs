@@ -8,14 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{ClientId, MessageId, Push};
 use server_core::clock::DAY_MS;
-use server_core::command::{Push as Asked, Reach, TargetStatus};
+use server_core::command::{Push as Asked, Storage, TargetStatus};
+use server_core::group::GroupNo;
 use server_core::ids::AppNo;
 use server_core::op::{Accepted, Committed, Done, MessageEnd, Op, StoredMessage};
 use server_core::outbox::Fate;
 
 use super::aliases::{Aliases, Binding};
 use super::disk::Batch;
+use super::groups::Groups;
 use super::party::{AttemptNo, read_body};
+use super::reports::Reports;
 use super::stages::One;
 
 /// How long a request id is remembered at least (`design.md` 5), in ms.
@@ -27,6 +30,7 @@ pub(super) struct Message {
     pub(super) attempt: AttemptNo,
     pub(super) expires_ms: u64,
     pub(super) kept: bool,
+    pub(super) group: GroupNo,
     len: usize,
 }
 
@@ -54,8 +58,13 @@ pub(super) struct Ledger {
     forgotten: BTreeSet<ClientId>,
     /// Apps that were deleted.
     gone: BTreeSet<AppNo>,
-    /// Devices whose row says that they take no pushes.
-    pub(super) muted: BTreeSet<ClientId>,
+    /// Devices whose row says that push is switched off, and those on the black list.
+    pub(super) push_off: BTreeSet<ClientId>,
+    pub(super) blocked: BTreeSet<ClientId>,
+    /// The last login of each device that is written down, in ms of Unix time.
+    pub(super) logins: BTreeMap<ClientId, u64>,
+    pub(super) groups: Groups,
+    pub(super) reports: Reports,
     pub(super) aliases: Aliases,
     cursors: BTreeMap<ClientId, MessageId>,
     handled: BTreeMap<(ClientId, MessageId), BTreeSet<usize>>,
@@ -80,19 +89,23 @@ impl Ledger {
             match event {
                 Committed::Stored { cid, message } => {
                     self.stored(*cid, message);
-                    stored.push(*cid);
+                    stored.push((*cid, message.id));
                 }
                 Committed::Done(done) => {
                     let submitted = ops.next().expect("one answer for each op");
-                    self.done(&submitted.op, done, &stored, batch.now_ms);
+                    let cids: Vec<ClientId> = stored.iter().map(|(cid, _)| *cid).collect();
+                    self.done(&submitted.op, done, &cids, batch.now_ms);
+                    self.done_to_many(submitted, done, &stored, batch);
                     stored.clear();
                 }
                 _ => {}
             }
         }
+        self.reports.batch_ends(&batch.receipts);
     }
 
-    fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
+    /// A message was made.
+    pub(super) fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
         assert!(
             message.id > self.highest,
             "ids: {} was given after {}",
@@ -104,6 +117,7 @@ impl Ledger {
             attempt: read_body(&message.body).expect("the body of a push of ours"),
             expires_ms: message.expires_ms,
             kept: message.kept,
+            group: message.group,
             len: message.body.len(),
         };
         self.messages.insert((cid, message.id), one);
@@ -117,22 +131,31 @@ impl Ledger {
                 },
                 Done::Accepted { accepted, .. },
             ) => {
-                for (cid, reach) in targets {
-                    let is_muted = self.muted.contains(cid);
-                    assert_eq!(
-                        *reach == Reach::Filtered,
-                        is_muted,
-                        "whether {cid} is muted"
-                    );
+                if !accepted.repeated {
+                    let words = targets.iter().map(|(cid, reach)| (*cid, *reach));
+                    let kept = push.storage != Storage::Never;
+                    self.made(*app, GroupNo::NONE, kept, words, now_ms);
                 }
                 self.accepted(*app, push, accepted, stored, now_ms);
             }
-            (Op::Register { device, .. }, Done::Registered { cid, .. }) => {
-                self.devices.insert(*cid, AppNo(device.app));
+            (Op::Register { device, .. }, Done::Registered { cid, new, .. }) => {
+                let app = AppNo(device.app);
+                self.devices.insert(*cid, app);
+                if new.is_some() {
+                    self.groups.registered(*cid, device);
+                    self.reports.registered(app, device.created_ms);
+                }
             }
-            (Op::Cursors { moves, .. }, _) => {
+            (Op::Cursors { moves, finals }, _) => {
                 for step in moves {
                     self.cursor(step.cid, step.acked);
+                    self.logins.insert(step.cid, step.last_login_ms);
+                    if let Some(app) = step.active {
+                        self.reports.active(app, step.last_login_ms);
+                    }
+                }
+                for end in finals {
+                    self.reports.ended(end);
                 }
             }
             (
@@ -177,16 +200,39 @@ impl Ledger {
                 self.aliases.drop_alias(*app, alias_type, alias);
             }
             (Op::DeleteApp { app, .. }, Done::AppChanged { .. }) => {
-                self.gone.insert(AppNo(app.number));
+                let app = AppNo(app.number);
+                self.gone.insert(app);
+                self.groups.app_gone(app);
+                self.reports.app_gone(app);
+            }
+            (Op::CreateApp { .. }, Done::AppCreated { app, .. })
+            | (Op::ChangeApp { app, .. }, Done::AppChanged { known: true, .. }) => {
+                self.reports.app(app);
             }
             (Op::ForgetDevices { cids, .. }, Done::Forgotten { .. }) => {
                 for cid in cids {
                     self.forgotten.insert(*cid);
                     self.aliases.forget(*cid);
+                    self.groups.forgotten(*cid);
                 }
             }
             _ => {}
         }
+    }
+
+    /// Whoever is known by this request id and when: its 24 h are not over.
+    pub(super) fn first(&mut self, app: AppNo, request: &str, task: &str, now_ms: u64) {
+        let firsts = self.requests.entry((app, request.into())).or_default();
+        for first in firsts.iter() {
+            let may = first.forgettable || may_forget(first.accepted_ms, now_ms);
+            assert!(may, "request {request:?} was accepted twice");
+        }
+        firsts.push(First {
+            task: task.into(),
+            accepted_ms: now_ms,
+            words: Vec::new(),
+            forgettable: false,
+        });
     }
 
     fn accepted(
@@ -243,6 +289,7 @@ impl Ledger {
         for (key, message) in self.messages.range(passed) {
             let is_final = !message.kept
                 || message.expires_ms <= self.latest_ms
+                || self.groups.is_stopped(message.group)
                 || self.handled.contains_key(key);
             assert!(
                 is_final,
@@ -317,17 +364,28 @@ impl Ledger {
         let may = match end.end.fate {
             Fate::Acked => (one.kept && over) || self.handled.contains_key(&key),
             Fate::Expired => !one.kept || over,
-            // No task is stopped here.
-            Fate::Revoked => false,
+            Fate::Revoked => self.groups.is_stopped(one.group),
         };
         assert!(may, "{key:?} ended so, and nothing was the cause: {end:?}");
     }
 
-    /// Whether the app of a device was deleted.
+    /// Whether a device was deleted, or its app.
     pub(super) fn is_gone(&self, cid: ClientId) -> bool {
-        self.devices
-            .get(&cid)
-            .is_some_and(|app| self.gone.contains(app))
+        let app = self.devices.get(&cid);
+        self.forgotten.contains(&cid) || app.is_some_and(|app| self.gone.contains(app))
+    }
+
+    /// Whether a device takes no pushes.
+    pub(super) fn is_muted(&self, cid: ClientId) -> bool {
+        self.push_off.contains(&cid) || self.blocked.contains(&cid)
+    }
+
+    /// The push to many that a message belongs to, unless its time is over by any clock: then it
+    /// may be forgotten that it was stopped.
+    pub(super) fn group_of(&self, cid: ClientId, id: MessageId) -> Option<GroupNo> {
+        let message = self.messages.get(&(cid, id))?;
+        let over = message.kept && message.expires_ms <= self.latest_ms;
+        (!over).then_some(message.group)
     }
 
     /// The app of a device.
@@ -343,7 +401,7 @@ impl Ledger {
     /// Devices that are registered, with their apps; none of a deleted app.
     pub(super) fn devices(&self) -> impl Iterator<Item = (ClientId, AppNo)> {
         let all = self.devices.iter().map(|(cid, app)| (*cid, *app));
-        all.filter(|(_, app)| !self.gone.contains(app))
+        all.filter(|(cid, _)| !self.is_gone(*cid))
     }
 
     /// Whether a message must still arrive: it has a row, no clock ever showed its end, and
@@ -353,6 +411,7 @@ impl Ledger {
             message.kept
                 && message.expires_ms > self.latest_ms
                 && !self.handled.contains_key(key)
+                && !self.groups.is_stopped(message.group)
                 && !self.is_gone(key.0)
         });
         open.map(|(key, _)| *key).collect()

@@ -65,21 +65,22 @@ impl World {
     fn work(&mut self) {
         let app = self.dice.index(APPS.len());
         match self.dice.below(100) {
-            0..40 => {
+            0..30 => {
                 if let Some(cid) = self.any_cid(app) {
                     self.push_one(app, cid);
                 }
             }
-            40..52 => self.push_several(app),
-            52..62 => self.push_alias(app),
-            62..68 => self.burst(app),
-            68..76 => self.repeat_old(),
-            76..84 => {
+            30..38 => self.push_several(app),
+            38..45 => self.push_alias(app),
+            45..49 => self.burst(app),
+            49..55 => self.repeat_old(),
+            55..62 => {
                 let what = self.dice.below(9);
                 self.ask_aside(app, what);
             }
-            84..92 => self.ask_history(app),
-            _ => self.phone_commands(),
+            62..69 => self.ask_history(app),
+            69..75 => self.phone_commands(),
+            _ => self.campaign(app),
         }
     }
 

@@ -53,7 +53,8 @@ impl World {
         )
     }
 
-    fn request(&mut self, app: usize, aim: Aim) {
+    /// A new push for whomever.
+    pub(super) fn request(&mut self, app: usize, aim: Aim) {
         let ttl = match self.dice.below(20) {
             0..3 => Ttl::Never,
             3..6 => Ttl::Ms(self.dice.within(1, 20_000)),
@@ -116,6 +117,14 @@ impl World {
                     alias,
                 };
                 self.ask(at, Ask::LookUp(number), command);
+            }
+            Aim::OfList(_, cids) => self.probe(number, cids),
+            Aim::List | Aim::App(_) => {
+                let request = self.request_of(number);
+                let name = [APPS[request.app].as_bytes(), request.id.as_bytes()].concat();
+                let push = self.group_push_of(number);
+                let at = self.home(&name);
+                self.ask(at, Ask::Push(number), Command::PushGroup { app, push });
             }
         }
     }
@@ -259,8 +268,28 @@ impl World {
                 self.parties.attempts[number as usize].stage = Stage::Over;
                 let request = &self.parties.requests[at];
                 let app = app_no(request.app);
-                self.ledger.answered(app, &request.id, &task_id, &targets);
+                if let Aim::OfList(list, _) = &request.aim {
+                    assert_eq!(*list, task_id, "the task of a list");
+                } else {
+                    self.ledger.answered(app, &request.id, &task_id, &targets);
+                }
             }
+            (Ask::Push(number), Answer::GroupTaken { task_id }) => {
+                let at = self.parties.attempts[number as usize].request;
+                self.parties.attempts[number as usize].stage = Stage::Over;
+                let request = &self.parties.requests[at];
+                let app = app_no(request.app);
+                self.ledger.answered(app, &request.id, &task_id, &[]);
+                let known = match &request.aim {
+                    Aim::List => &mut self.parties.lists,
+                    _ => &mut self.parties.app_pushes,
+                };
+                known.push((request.app, task_id));
+            }
+            (Ask::Push(number), Answer::NoSuchTask) => {
+                self.parties.attempts[number as usize].stage = Stage::Over;
+            }
+            (Ask::Receipts(app), Answer::Receipts(told)) => self.settle(app, &told),
             (Ask::LookUp(number), Answer::Cids(cids)) => self.probe(number, cids),
             (Ask::Probe(number), Answer::Reached(found)) => self.probed(number, found),
             (Ask::Push(number) | Ask::LookUp(number) | Ask::Probe(number), _) => {
@@ -274,7 +303,7 @@ impl World {
                 assert!(gone, "promised and not durable: the deletion of {app:?}");
                 self.met.deletions += 1;
             }
-            (Ask::Live(_) | Ask::App | Ask::Deletion(_) | Ask::Other, _) => {}
+            (Ask::Live(_) | Ask::App | Ask::Deletion(_) | Ask::Receipts(_) | Ask::Other, _) => {}
         }
     }
 
@@ -304,6 +333,15 @@ impl World {
         }
         let request = self.request_of(number);
         let app = app_no(request.app);
+        if let Aim::OfList(task_id, _) = request.aim.clone() {
+            let at = self.home_of_task(&task_id);
+            let command = Command::PushList {
+                app,
+                task_id,
+                targets,
+            };
+            return self.ask(at, Ask::Push(number), command);
+        }
         let name = [APPS[request.app].as_bytes(), request.id.as_bytes()].concat();
         let push = self.push_of(number);
         let at = self.home(&name);
@@ -348,7 +386,7 @@ impl World {
         }
     }
 
-    fn request_of(&self, number: AttemptNo) -> &Request {
+    pub(super) fn request_of(&self, number: AttemptNo) -> &Request {
         &self.parties.requests[self.parties.attempts[number as usize].request]
     }
 
@@ -365,7 +403,7 @@ impl World {
         self.place(Slot::of_name(name))
     }
 
-    fn place(&self, slot: Slot) -> usize {
+    pub(super) fn place(&self, slot: Slot) -> usize {
         match self.shard_len() {
             0 => usize::MAX,
             len => {

@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use protocol::ClientId;
 use server_core::command::{Answer, Reach};
+use server_core::group::Condition;
 use server_core::ids::{AppNo, Ticket};
 
 /// Names an attempt, and by it a task and a body.
 pub(super) type AttemptNo = u64;
+
+/// How long a list whose messages may not wait can be pushed to (`rest-v2.md`), in ms.
+pub(super) const LIST_OPEN_MS: u64 = 2 * 3_600_000;
 
 /// Bytes of a body before the filler: the number of its attempt.
 pub(super) const BODY_LEN_MIN: usize = 8;
@@ -26,6 +30,21 @@ pub(super) enum Aim {
     Many(Vec<ClientId>),
     /// Whoever has an alias.
     Alias(Box<str>, Box<str>),
+    /// Whoever is pushed to later.
+    List,
+    /// These, of a list.
+    OfList(Box<str>, Vec<ClientId>),
+    /// Devices of the app.
+    App(Box<AppPush>),
+}
+
+/// How a push to an app is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AppPush {
+    pub(super) conditions: Vec<Condition>,
+    /// Begins so much later.
+    pub(super) in_ms: Option<u64>,
+    pub(super) speed: u32,
 }
 
 /// How long a push may wait.
@@ -84,6 +103,8 @@ pub(super) enum Ask {
     App,
     /// The deletion of an app.
     Deletion(AppNo),
+    /// What a developer's server is to hear.
+    Receipts(AppNo),
     /// Something whose answer is only compared with what a reader found.
     Other,
 }
@@ -96,6 +117,9 @@ pub(super) struct Parties {
     pub(super) waiting: BTreeMap<Ticket, Ask>,
     /// What readers found and shards have not answered yet.
     pub(super) found: BTreeMap<Ticket, Answer>,
+    /// Tasks of pushes to many that were answered, with their apps; lists apart from the others.
+    pub(super) lists: Vec<(usize, Box<str>)>,
+    pub(super) app_pushes: Vec<(usize, Box<str>)>,
     tickets: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Phones at work: they connect, handle, acknowledge, lose their links and come back.
 
 use bytes::BytesMut;
-use protocol::{Ack, CloseReason, Decoder, Frame, MessageId, Peer};
+use protocol::{Ack, ClientId, CloseReason, Decoder, Frame, MessageId, Peer};
 
 use super::agenda::Happening;
 use super::link::{Chunk, Link, LinkId, ServerEnd};
@@ -304,6 +304,11 @@ impl World {
             Event::Online { cid, .. } => {
                 self.trace.note("online", [at as u64, short(cid), 0]);
                 let phone = &mut self.phones[at];
+                let gone = |known: &ClientId| *known != cid && self.forgetting.contains(known);
+                if phone.saved_cid.as_ref().is_some_and(gone) {
+                    // It was deleted, and came back as another.
+                    (phone.saved_cid, phone.saved_mark) = (Some(cid), MessageId::NONE);
+                }
                 let known = *phone.saved_cid.get_or_insert(cid);
                 assert_eq!(known, cid, "phone {at} is known by another client id");
             }
@@ -336,6 +341,7 @@ impl World {
             EndReason::Closed { reason, text, .. } => {
                 let Phone { app, saved_cid, .. } = self.phones[at];
                 let known = saved_cid.is_some();
+                let forgotten = saved_cid.is_some_and(|cid| self.forgetting.contains(&cid));
                 let expected = match reason {
                     CloseReason::Replaced
                     | CloseReason::Draining
@@ -344,7 +350,8 @@ impl World {
                     | CloseReason::Normal
                     | CloseReason::Overloaded => true,
                     // Its registration is on the way to the owner of its new id.
-                    CloseReason::UnknownClient => !known,
+                    CloseReason::UnknownClient => !known || forgotten,
+                    CloseReason::Removed if forgotten => true,
                     CloseReason::InternalError => {
                         self.store_failed
                             || saved_cid.is_some_and(|cid| self.damaged.contains(&cid))
@@ -357,6 +364,11 @@ impl World {
                 if *reason == CloseReason::AppDisabled {
                     self.met.disabled += 1;
                     // It was told never to come back; its user looks again all the same.
+                    self.phone_dies(at);
+                } else if *reason == CloseReason::Removed && forgotten {
+                    self.met.forgotten += 1;
+                    let phone = &mut self.phones[at];
+                    (phone.saved_cid, phone.saved_mark) = (None, MessageId::NONE);
                     self.phone_dies(at);
                 }
             }

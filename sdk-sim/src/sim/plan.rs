@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) app_switches: u64,
     pub(super) damages: u64,
     pub(super) app_deletions: u64,
+    /// Whether the apps begin with a callback for receipts.
+    pub(super) callbacks: bool,
     /// How often a device is muted at a start, in ten starts.
     pub(super) mutes: u64,
     /// Whether some acknowledgements leave out of order, as another SDK may send them.
@@ -92,6 +94,7 @@ impl Plan {
             app_switches: rate(dice, 8),
             damages: rate(dice, 15),
             app_deletions: rate(dice, 3),
+            callbacks: dice.chance(2, 3),
             mutes: dice.below(6),
             late_acks: dice.chance(1, 3),
             days: dice.chance(1, 3),

@@ -56,11 +56,12 @@ impl World {
             return;
         };
         let missing = self.ledger.missing();
+        let unfinished = self.ledger.groups.unfinished(self.wall_ms());
         if self.now_us > until_us {
             let offline = (0..self.phones.len()).filter(|at| !self.is_content(*at));
             panic!(
                 "it never settles: {} phones are offline, {} requests wait, {} messages are \
-                 missing, the first {:?}",
+                 missing, the first {:?}, a push to many has no end: {unfinished:?}",
                 offline.count(),
                 self.parties.waiting.len(),
                 missing.len(),
@@ -77,7 +78,8 @@ impl World {
             && !self.server.committer.broken
             && self.store_is_idle()
             && self.links_are_empty()
-            && enabled;
+            && enabled
+            && unfinished.is_none();
         if !settled {
             self.settled_since_us = None;
             return;
@@ -123,6 +125,7 @@ impl World {
         );
         self.check_aliases();
         self.check_deleted_apps();
+        self.check_reports();
         self.phase = Phase::Over;
     }
 

@@ -3,11 +3,13 @@
 use bytes::{Buf, BytesMut};
 use protocol::limits::BODY_LEN_MAX_TO_DEVICE;
 use protocol::{Close, Frame, Hello};
+use server_core::command::{Answer, Command, Reach};
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo};
 use server_core::limits::WINDOW_BYTES_MAX;
 use server_core::op::Op;
+use server_core::outbox::Fate;
 use server_core::wheel::TICK_MS;
 
 use super::agenda::Happening;
@@ -38,6 +40,10 @@ impl World {
         if let ShardEvent::Closed(session) = &event {
             self.watch.ended((at, *session));
         }
+        let owned = matches!(
+            event,
+            ShardEvent::Command(_, Command::PushSingle { .. } | Command::Probe { .. })
+        );
         let seat = &mut self.server.seats[at];
         let cause = seat.counts.event(&event);
         seat.shard.on_event(now, event, &mut effects);
@@ -46,6 +52,7 @@ impl World {
         }
         self.count_ends(at, now.wall_ms, &effects);
         for effect in effects {
+            self.check_reach(at, owned, &effect);
             self.perform(at, effect);
         }
         let Seat { shard, counts, .. } = &self.server.seats[at];
@@ -71,12 +78,44 @@ impl World {
         assert!(known <= len, "{} counted ends are forgotten", known - len);
         for end in submitted.flatten().chain(kept).skip(known) {
             counts.ended(end.end.fate);
+            let app = self.ledger.app_of(end.cid);
+            let named = end.app == app || (end.app.is_none() && !counts.knows(end.cid));
+            assert!(named, "the app of {end:?} is {app:?}");
+            let stopped = counts.known.stopped.contains(&end.end.group);
+            assert!(
+                stopped || end.end.fate != Fate::Revoked,
+                "{end:?}, and nobody said so"
+            );
             let one = self.stages.ended(end, wall_ms);
             self.ledger.ended(end, &one);
         }
     }
 
+    /// How devices can be reached, by the word of their owner: as it was told of them, and whether
+    /// a session is live there.
+    fn check_reach(&self, at: usize, owned: bool, effect: &Effect) {
+        let targets = match effect {
+            Effect::Commit(Op::Fan { targets, .. })
+            | Effect::Answer(_, Answer::Reached(targets)) => targets,
+            Effect::Commit(Op::Accept { targets, .. }) if owned => targets,
+            _ => return,
+        };
+        for (cid, reach) in targets {
+            let expected = if self.server.seats[at].counts.known.muted.contains(cid) {
+                Reach::Filtered
+            } else if self.watch.is_live_at(at, *cid) {
+                Reach::Online
+            } else {
+                Reach::Offline
+            };
+            assert_eq!(*reach, expected, "how {cid} can be reached");
+        }
+    }
+
     fn perform(&mut self, at: usize, effect: Effect) {
+        if let Effect::Commit(Op::Cursors { moves, .. }) = &effect {
+            self.server.seats[at].counts.flushed(moves);
+        }
         match effect {
             Effect::Send(session, frame) => self.send(at, session, &frame),
             Effect::Close(session, close) => self.close(at, session, close),
@@ -109,12 +148,22 @@ impl World {
                 let app = app_no(self.phones[link.phone].app);
                 let admits = self.server.seats[at].counts.admits(app);
                 assert!(admits, "a login to {app:?}, which is disabled or gone");
+                let wall_ms = self.wall_ms();
+                let counts = &mut self.server.seats[at].counts;
+                counts.welcomed(welcome.cid, app, wall_ms);
             }
             Frame::Push(push) => {
                 self.trace.note("push", [at as u64, number, push.id.0]);
                 let cid = self.watch.push(seen, push);
                 let wall_ms = self.wall_ms();
                 self.ledger.sent(cid, push, wall_ms);
+                let group = self.ledger.group_of(cid, push.id);
+                let stopped = &self.server.seats[at].counts.known.stopped;
+                assert!(
+                    !group.is_some_and(|group| stopped.contains(&group)),
+                    "{} of {group:?} is sent, which was stopped",
+                    push.id
+                );
                 self.stages.sent(cid, push.id, wall_ms);
             }
             Frame::CommandResult(result) => {

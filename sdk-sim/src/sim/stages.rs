@@ -14,6 +14,7 @@ use schema::record::{Cursor, Outcome, Tally};
 use server_core::apply::{StoredStatus, finals};
 use server_core::clock::Day;
 use server_core::command::{Push, Reach, Storage};
+use server_core::group::GroupNo;
 use server_core::ids::AppNo;
 use server_core::keys;
 use server_core::limits::DAY_GRACE_MS;
@@ -22,6 +23,7 @@ use server_core::outbox::Fate;
 use server_core::rows::{Keyspace, MemoryRows, Rows};
 
 use super::disk::Batch;
+use super::groups::{Groups, Many};
 use super::sums::each;
 
 /// Names a message.
@@ -33,6 +35,8 @@ pub(super) struct One {
     pub(super) day: Day,
     pub(super) kept: bool,
     pub(super) expires_ms: u64,
+    /// The push to many that it belongs to.
+    pub(super) group: GroupNo,
     /// When it was sent last, in ms of Unix time.
     pub(super) sent_ms: u64,
     /// A shard counted its end.
@@ -56,8 +60,15 @@ impl One {
         self.end.filter(|_| self.written)
     }
 
-    fn is_acked_in_rows(&self) -> bool {
-        self.written && self.end.is_some_and(|end| end.fate == Fate::Acked as u8)
+    /// As what it is counted in the rows of its day, if its end is there: late acknowledgements
+    /// are counted in a day that is over, nothing else is.
+    fn counted_as(&self) -> Option<Fate> {
+        let fate = self.outcome().and_then(|end| Fate::from_number(end.fate));
+        match fate {
+            Some(Fate::Acked) => fate,
+            _ if self.closed => Some(Fate::Expired),
+            _ => fate,
+        }
     }
 }
 
@@ -122,15 +133,22 @@ pub(super) struct Stages {
 
 impl Stages {
     /// The rows of a batch can be read from here on.
-    pub(super) fn visible(&mut self, batch: &Batch, rows: &MemoryRows) {
+    pub(super) fn visible(&mut self, batch: &Batch, rows: &MemoryRows, groups: &Groups) {
         let mut ops = batch.ops.iter();
         let mut stored = Vec::new();
         let (mut over, mut dropped) = (None, 0);
         for (_, event) in &batch.events {
             match event {
                 Committed::Stored { cid, message } => {
-                    self.stored(*cid, message);
-                    stored.push(message.id);
+                    let StoredMessage {
+                        id,
+                        expires_ms,
+                        kept,
+                        group,
+                        ..
+                    } = *message;
+                    self.stored(*cid, id, expires_ms, kept, group);
+                    stored.push(id);
                 }
                 Committed::Done(done) => {
                     let submitted = ops.next().expect("one answer for each op");
@@ -142,6 +160,34 @@ impl Stages {
                             Done::Accepted { accepted, .. },
                         ) if !accepted.repeated => {
                             self.accepted(*app, targets, push, accepted, &stored, batch.now_ms);
+                        }
+                        (
+                            Op::PushList {
+                                app,
+                                task_id,
+                                targets,
+                                ..
+                            },
+                            Done::Accepted { .. },
+                        ) => {
+                            let many = groups.of_task(*app, task_id).expect("a list that is open");
+                            self.counted(many, targets.iter().copied());
+                        }
+                        (
+                            Op::Fan { group, targets, .. },
+                            Done::Fanned {
+                                reached,
+                                goes_on: true,
+                                ..
+                            },
+                        ) => {
+                            let many = groups.get(*group).expect("a push that was taken");
+                            for (cid, id, _) in reached {
+                                if *id != MessageId::NONE {
+                                    self.stored(*cid, *id, many.expires_ms, many.kept, *group);
+                                }
+                            }
+                            self.counted(many, targets.iter().copied());
                         }
                         (Op::Cursors { moves, finals }, _) => self.written(moves, finals),
                         (Op::DropDays(before), Done::DaysDropped { expired }) => {
@@ -172,21 +218,53 @@ impl Stages {
         self.check();
     }
 
-    fn stored(&mut self, cid: ClientId, message: &StoredMessage) {
+    fn stored(
+        &mut self,
+        cid: ClientId,
+        id: MessageId,
+        expires_ms: u64,
+        kept: bool,
+        group: GroupNo,
+    ) {
         let one = One {
-            day: Day::of_ms(message.expires_ms),
-            kept: message.kept,
-            expires_ms: message.expires_ms,
+            day: Day::of_ms(expires_ms),
+            kept,
+            expires_ms,
+            group,
             sent_ms: 0,
             end: None,
             written: false,
             closed: false,
             lost: false,
         };
-        self.messages.insert((cid, message.id), one);
-        self.open.insert((one.day, (cid, message.id)));
+        self.messages.insert((cid, id), one);
+        self.open.insert((one.day, (cid, id)));
         self.all.held += 1;
         self.devices.entry(cid).or_default().held += 1;
+    }
+
+    /// Targets of a push to many: some got a message, the others are counted only.
+    fn counted(&mut self, many: &Many, targets: impl Iterator<Item = (ClientId, Reach)>) {
+        let day = Day::of_ms(many.expires_ms);
+        // A walk over nobody is counted too.
+        self.days.entry(day).or_default();
+        for (cid, reach) in targets {
+            let status = StoredStatus::of(reach, many.kept);
+            self.target(cid, day, status);
+        }
+    }
+
+    fn target(&mut self, cid: ClientId, day: Day, status: StoredStatus) {
+        let tally = self.days.entry(day).or_default();
+        tally.accepted += 1;
+        tally.filtered += u64::from(status == StoredStatus::Filtered);
+        tally.expired += u64::from(status == StoredStatus::Expired);
+        let is_ignored = matches!(status, StoredStatus::Filtered | StoredStatus::Expired);
+        let device = self.devices.entry(cid).or_default();
+        for places in [&mut self.all, &mut *device] {
+            places.accepted += 1;
+            places.ignored += u64::from(is_ignored);
+        }
     }
 
     fn accepted(
@@ -202,7 +280,7 @@ impl Stages {
             Storage::Until(expires_ms) => (expires_ms, true),
             Storage::Never => (now_ms, false),
         };
-        let tally = self.days.entry(Day::of_ms(expires_ms)).or_default();
+        let day = Day::of_ms(expires_ms);
         let mut stored = stored.iter();
         let mut told = Vec::with_capacity(targets.len());
         let (mut filtered, mut expired) = (0, 0);
@@ -215,13 +293,10 @@ impl Stages {
             };
             filtered += u32::from(status == StoredStatus::Filtered);
             expired += u32::from(status == StoredStatus::Expired);
-            let device = self.devices.entry(*cid).or_default();
-            let is_ignored = matches!(status, StoredStatus::Filtered | StoredStatus::Expired);
-            for places in [&mut self.all, &mut *device] {
-                places.accepted += 1;
-                places.ignored += u64::from(is_ignored);
-            }
+            self.target(*cid, day, status);
+            let device = &self.devices[cid];
             assert!(device.add_up(), "the stages of {cid}: {device:?}");
+            let is_ignored = matches!(status, StoredStatus::Filtered | StoredStatus::Expired);
             let id = if is_ignored {
                 MessageId::NONE
             } else {
@@ -229,9 +304,6 @@ impl Stages {
             };
             told.push((*cid, id, status));
         }
-        tally.accepted += targets.len() as u64;
-        tally.filtered += u64::from(filtered);
-        tally.expired += u64::from(expired);
         assert_eq!(
             (accepted.filtered, accepted.expired),
             (filtered, expired),
@@ -262,6 +334,7 @@ impl Stages {
             .unwrap_or_else(|| panic!("{key:?} ended and was never accepted"));
         assert!(one.end.is_none(), "{key:?} ended twice: {one:?}, {end:?}");
         assert_eq!(end.end.day, one.day, "the day of {key:?}");
+        assert_eq!(end.end.group, one.group, "the push to many of {key:?}");
         assert_eq!(end.final_ms, wall_ms, "when {key:?} ended");
         assert!(
             [0, one.sent_ms].contains(&end.end.sent_ms),
@@ -376,11 +449,13 @@ impl Stages {
         for places in [&mut self.all, &mut *device] {
             *places.of(one) -= 1;
         }
-        tally.acked -= u64::from(one.is_acked_in_rows());
-        tally.expired -= u64::from(one.is_in_rows() && !one.is_acked_in_rows());
+        if let Some(fate) = one.counted_as() {
+            *stage_of(tally, fate) -= 1;
+        }
         how(one);
-        tally.acked += u64::from(one.is_acked_in_rows());
-        tally.expired += u64::from(one.is_in_rows() && !one.is_acked_in_rows());
+        if let Some(fate) = one.counted_as() {
+            *stage_of(tally, fate) += 1;
+        }
         for places in [&mut self.all, &mut *device] {
             *places.of(one) += 1;
         }
@@ -467,5 +542,13 @@ impl Stages {
     /// What the rows of a day must say.
     pub(super) fn day(&self, day: Day) -> Option<&Tally> {
         self.days.get(&day)
+    }
+}
+
+fn stage_of(tally: &mut Tally, fate: Fate) -> &mut u64 {
+    match fate {
+        Fate::Acked => &mut tally.acked,
+        Fate::Expired => &mut tally.expired,
+        Fate::Revoked => &mut tally.revoked,
     }
 }

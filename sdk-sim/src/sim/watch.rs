@@ -36,7 +36,20 @@ impl Promise {
         match op {
             Op::Accept { ticket, .. }
             | Op::ChangeApp { ticket, .. }
-            | Op::DeleteApp { ticket, .. } => Some(Promise::Ticket(*ticket)),
+            | Op::DeleteApp { ticket, .. }
+            | Op::ForgetDevices {
+                ticket: Some(ticket),
+                ..
+            }
+            | Op::TakeGroup { ticket, .. }
+            | Op::PushList { ticket, .. }
+            | Op::StopGroup { ticket, .. }
+            | Op::Unschedule { ticket, .. }
+            | Op::SetTags { ticket, .. }
+            | Op::ChangeTag { ticket, .. }
+            | Op::Block { ticket, .. }
+            | Op::SettleReceipts { ticket, .. }
+            | Op::ReplayReceipts { ticket, .. } => Some(Promise::Ticket(*ticket)),
             Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Some(match origin {
@@ -84,6 +97,16 @@ impl Watch {
     /// Live sessions of a shard.
     pub(super) fn live_len(&self, at: usize) -> usize {
         self.live_at(at).count()
+    }
+
+    /// A device was deleted: its installation may come back as another.
+    pub(super) fn forgotten(&mut self, cid: ClientId) {
+        self.installs.retain(|_, known| *known != cid);
+    }
+
+    /// Whether a session of a CID is live on a shard.
+    pub(super) fn is_live_at(&self, at: usize, cid: ClientId) -> bool {
+        self.live_at(at).any(|live| live == cid)
     }
 
     /// Whether no live session has a push to acknowledge.

@@ -73,6 +73,8 @@ pub(super) struct World {
     /// Apps that somebody wanted disabled or enabled, and deleted.
     pub(super) switched: BTreeSet<usize>,
     pub(super) deleting: BTreeSet<usize>,
+    /// Devices that somebody wanted deleted.
+    pub(super) forgetting: BTreeSet<ClientId>,
     pub(super) met: Met,
     /// Since when nothing is open, in the calm.
     pub(super) settled_since_us: Option<u64>,
@@ -120,6 +122,7 @@ impl World {
             forgetting_refused: false,
             switched: BTreeSet::new(),
             deleting: BTreeSet::new(),
+            forgetting: BTreeSet::new(),
             met: Met::default(),
             settled_since_us: None,
         };
