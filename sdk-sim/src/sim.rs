@@ -91,8 +91,9 @@ pub struct Met {
     pub starts_refused: u64,
     /// Phones whose device was deleted.
     pub forgotten: u64,
-    /// Lists and pushes to apps.
+    /// Lists taken.
     pub lists: u64,
+    /// Pushes to apps taken.
     pub app_pushes: u64,
     /// Pushes to many that were stopped.
     pub stopped: u64,

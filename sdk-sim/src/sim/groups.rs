@@ -56,6 +56,8 @@ pub(super) struct Groups {
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
     members: BTreeMap<ClientId, Member>,
+    /// Apps that were deleted: their devices are on their way out.
+    gone: BTreeSet<AppNo>,
     /// Shards of this start.
     pub(super) shards: u16,
 }
@@ -148,6 +150,7 @@ impl Groups {
     }
 
     pub(super) fn app_gone(&mut self, app: AppNo) {
+        self.gone.insert(app);
         for many in self.all.values_mut().filter(|many| many.app == app) {
             many.must.clear();
         }
@@ -260,8 +263,10 @@ impl Groups {
         many.state = GroupState::Running;
         let members = self.members.iter();
         let those = members.filter(|(_, member)| many.has(member));
-        many.must = those.map(|(cid, _)| *cid).collect();
-        many.may = many.must.clone();
+        many.may = those.map(|(cid, _)| *cid).collect();
+        if !self.gone.contains(&many.app) {
+            many.must = many.may.clone();
+        }
     }
 
     /// The time of a scheduled push has come, in the eyes of a shard.
@@ -367,7 +372,7 @@ impl Groups {
                 let left_out = many.must.difference(&many.got).next();
                 assert!(
                     left_out.is_none(),
-                    "{number:?} is done and left out {left_out:?}"
+                    "{number:?} is done and left out {left_out:?}: {many:?}"
                 );
             }
         }

@@ -362,7 +362,12 @@ impl Ledger {
         let key = (end.cid, end.end.id);
         let over = one.expires_ms <= self.latest_ms;
         let may = match end.end.fate {
-            Fate::Acked => (one.kept && over) || self.handled.contains_key(&key),
+            // What a session passed over because it was over or stopped lies under the mark that the
+            // device names at its next login.
+            Fate::Acked => {
+                let passed = one.kept && (over || self.groups.is_stopped(one.group));
+                passed || self.handled.contains_key(&key)
+            }
             Fate::Expired => !one.kept || over,
             Fate::Revoked => self.groups.is_stopped(one.group),
         };

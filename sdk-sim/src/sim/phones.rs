@@ -367,8 +367,6 @@ impl World {
                     self.phone_dies(at);
                 } else if *reason == CloseReason::Removed && forgotten {
                     self.met.forgotten += 1;
-                    let phone = &mut self.phones[at];
-                    (phone.saved_cid, phone.saved_mark) = (None, MessageId::NONE);
                     self.phone_dies(at);
                 }
             }
