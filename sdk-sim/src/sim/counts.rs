@@ -16,7 +16,7 @@ use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::group::GroupNo;
 use server_core::ids::AppNo;
-use server_core::op::{Committed, CursorMove, Done, Op};
+use server_core::op::{Committed, CursorMove, Done};
 use server_core::outbox::Fate;
 use server_core::read::Read;
 
@@ -141,6 +141,10 @@ impl Counts {
                 seen.store_failures += 1;
                 return Cause::Failed;
             }
+            Committed::Done(Done::Forgotten {
+                ticket: Some(_),
+                cids,
+            }) => self.devices.retain(|cid, _| !cids.contains(cid)),
             Committed::Done(Done::Fanned { group, reached, .. }) => {
                 let kept = u64::from(self.known.kept.get(group) == Some(&true));
                 for (_, id, status) in reached {
@@ -200,10 +204,6 @@ impl Counts {
             Effect::HandOff { .. } => seen.handed_off += 1,
             Effect::Read(Read::Backlog { .. }) => seen.pages_read += 1,
             Effect::Answer(_, Answer::Busy) => seen.busy += 1,
-            Effect::Commit(Op::ForgetDevices {
-                ticket: Some(_),
-                cids,
-            }) => self.devices.retain(|cid, _| !cids.contains(cid)),
             _ => {}
         }
     }

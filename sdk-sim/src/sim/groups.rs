@@ -10,16 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::{ClientId, MessageId, Platform};
 use schema::record::{Device, Group};
 use server_core::apply::StoredStatus;
+use server_core::clock::Day;
 use server_core::command::{Answer, Reach};
 use server_core::group::{
     Audience, Condition, ConditionKey, ConditionOp, GroupKind, GroupNo, GroupPush, GroupState,
 };
 use server_core::ids::{AppNo, ShardNo};
 use server_core::keys;
-use server_core::limits::{TAGS_LEN_MAX, UNSCHEDULE_MS};
+use server_core::limits::{DAY_GRACE_MS, TAGS_LEN_MAX, UNSCHEDULE_MS};
 use server_core::rows::{Keyspace, Rows};
 
-use super::party::{AttemptNo, LIST_OPEN_MS, read_body};
+use super::party::{AttemptNo, UNKEPT_OPEN_MS, read_body};
 use super::sums::each;
 
 /// One push to many.
@@ -227,10 +228,6 @@ impl Groups {
 
     pub(super) fn taken(&mut self, number: GroupNo, app: AppNo, push: &GroupPush, now_ms: u64) {
         let start_ms = push.start_ms.unwrap_or(now_ms).max(now_ms);
-        let open_ms = match push.kind {
-            GroupKind::List => LIST_OPEN_MS,
-            GroupKind::App => 0,
-        };
         let many = Many {
             number,
             app,
@@ -238,7 +235,7 @@ impl Groups {
             attempt: read_body(&push.body).expect("the body of a push of ours"),
             body_len: push.body.len(),
             kept: push.ttl_ms.is_some(),
-            expires_ms: start_ms + push.ttl_ms.unwrap_or(open_ms),
+            expires_ms: start_ms + push.ttl_ms.unwrap_or(UNKEPT_OPEN_MS),
             state: match push.kind {
                 GroupKind::List => GroupState::Open,
                 GroupKind::App => GroupState::Scheduled,
@@ -288,6 +285,13 @@ impl Groups {
             .is_some_and(|many| many.state == GroupState::Open && now_ms < many.expires_ms)
     }
 
+    /// Whether the body of a list went with its day, and the clock was set back since.
+    pub(super) fn has_lost_body(&self, app: AppNo, task: &str, latest_ms: u64) -> bool {
+        let dropped = Day::of_ms(latest_ms.saturating_sub(DAY_GRACE_MS));
+        self.of_task(app, task)
+            .is_some_and(|many| Day::of_ms(many.expires_ms) < dropped)
+    }
+
     pub(super) fn stop(&mut self, app: AppNo, task: &str, now_ms: u64, answer: &Answer) {
         let number = self.of_task.get(&(app, task.into()));
         let many = number.and_then(|number| self.all.get_mut(number));
@@ -296,7 +300,7 @@ impl Groups {
             Some(many) => match many.state {
                 GroupState::Deleted => Answer::NoSuchTask,
                 GroupState::Stopped => Answer::Done,
-                _ if many.kept && now_ms >= many.expires_ms => Answer::TaskCannotStop,
+                _ if now_ms >= many.expires_ms => Answer::TaskCannotStop,
                 _ => {
                     many.state = GroupState::Stopped;
                     Answer::Done
@@ -337,7 +341,7 @@ impl Groups {
     ) {
         let shards = self.shards;
         let many = self.all.get_mut(&number).expect("what is walked was taken");
-        let over = many.kept && now_ms >= many.expires_ms;
+        let over = now_ms >= many.expires_ms;
         let runs = many.state == GroupState::Running;
         if !goes_on {
             assert!(

@@ -59,8 +59,9 @@ impl Ledger {
                 },
                 done,
             ) => {
-                let open = self.groups.is_open(*app, task_id, now_ms);
                 let taken = matches!(done, Done::Accepted { .. });
+                let lost = self.groups.has_lost_body(*app, task_id, self.latest_ms);
+                let open = self.groups.is_open(*app, task_id, now_ms) && (taken || !lost);
                 assert_eq!(taken, open, "a push of list {task_id}: {done:?}");
                 if let Some(many) = self.groups.of_task(*app, task_id).filter(|_| open) {
                     let (number, kept) = (many.number, many.kept);

@@ -16,7 +16,7 @@ use server_core::ids::{AppNo, Ticket};
 pub(super) type AttemptNo = u64;
 
 /// How long a list whose messages may not wait can be pushed to (`rest-v2.md`), in ms.
-pub(super) const LIST_OPEN_MS: u64 = 2 * 3_600_000;
+pub(super) const UNKEPT_OPEN_MS: u64 = 2 * 3_600_000;
 
 /// Bytes of a body before the filler: the number of its attempt.
 pub(super) const BODY_LEN_MIN: usize = 8;

@@ -219,7 +219,10 @@ impl<R: Rows> Step<'_, R> {
                 for cid in cids {
                     self.forget(*cid)?;
                 }
-                Ok(Done::Forgotten { ticket: *ticket })
+                Ok(Done::Forgotten {
+                    ticket: *ticket,
+                    cids: cids.clone(),
+                })
             }
             Op::TakeGroup { ticket, app, push } => {
                 let answer = self.take_group(*app, push)?;

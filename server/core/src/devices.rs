@@ -59,6 +59,8 @@ pub struct Device {
     pub session: Option<SessionId>,
     /// Whether its cursor differs from what is written down.
     pub dirty: bool,
+    /// Whether its deletion is on its way to the disk: its cursor is not written down any more.
+    leaving: bool,
     /// Whether it first logged in of its day in the login that is not written down yet.
     pub newly_active: bool,
     /// Its platform's number on the wire.
@@ -82,6 +84,7 @@ impl Device {
             last_seen_ms: 0,
             session: None,
             dirty: false,
+            leaving: false,
             newly_active: false,
             platform: row.platform,
             created_s: u32::try_from(row.created_ms / 1000).unwrap_or(u32::MAX),
@@ -157,6 +160,16 @@ impl Devices {
         let ordinal = u32::try_from(self.ordinals.len()).expect("fewer than 2^32 devices a shard");
         self.ordinals.push(Some(cid));
         ordinal
+    }
+
+    /// The deletion of a device is on its way, or was refused.
+    pub fn set_leaving(&mut self, cid: ClientId, leaving: bool) {
+        if let Some(device) = self.by_cid.get_mut(&cid) {
+            device.leaving = leaving;
+        }
+        if !leaving {
+            self.touch(cid);
+        }
     }
 
     /// Takes out a device.
@@ -253,6 +266,7 @@ impl Devices {
     pub fn touch(&mut self, cid: ClientId) {
         if let Some(device) = self.by_cid.get_mut(&cid)
             && !device.dirty
+            && !device.leaving
         {
             device.dirty = true;
             self.dirty.push(cid);

@@ -97,8 +97,9 @@ pub const FAN_LEN_MAX: usize = 128;
 /// walk). Full: later group pushes wait for an earlier one to end.
 pub const WALKS_RESOLVED_MAX: usize = 16;
 
-/// How long a list that stores nothing (ttl -1) can be pushed to, in ms: the default ttl.
-pub const LIST_OPEN_MS: u64 = 2 * 3600 * 1000;
+/// How long a push to many that stores nothing (ttl -1) can find targets, in ms: the default ttl.
+/// What a walk has not reached by then it does not reach.
+pub const UNKEPT_OPEN_MS: u64 = 2 * 3600 * 1000;
 
 /// A scheduled push cannot be deleted any more this long before its time, in ms (the REST API's
 /// rule).

@@ -316,10 +316,14 @@ impl Shard {
             } => {
                 effects.push(Effect::Answer(ticket, Answer::AppCreated(app)));
             }
-            Done::Forgotten { ticket: None } => {}
+            Done::Forgotten { ticket: None, .. } => {}
             Done::Forgotten {
                 ticket: Some(ticket),
-            } => effects.push(Effect::Answer(ticket, Answer::Done)),
+                cids,
+            } => {
+                self.on_forgotten(&cids, effects);
+                effects.push(Effect::Answer(ticket, Answer::Done));
+            }
             Done::Answered { ticket, answer } => effects.push(Effect::Answer(ticket, *answer)),
             Done::GroupStarted(group) => self.groups.started(group),
             Done::WalkBegun | Done::Sampled => {}
@@ -359,6 +363,10 @@ impl Shard {
                             "the store refuses",
                             effects,
                         );
+                    }
+                    Failed::Forgetting { ticket, cid } => {
+                        self.devices.set_leaving(cid, false);
+                        effects.push(Effect::Answer(ticket, Answer::StoreFailed));
                     }
                     Failed::Walk(group) => self.groups.walk_failed(group),
                     Failed::Start(group) => self.groups.start_failed(group),

@@ -13,7 +13,7 @@ use crate::command::{Answer, Reach};
 use crate::group::{GroupKind, GroupNo, GroupPush, GroupState, Running};
 use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys;
-use crate::limits::{GROUP_KEPT_MS, LIST_OPEN_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNSCHEDULE_MS};
+use crate::limits::{GROUP_KEPT_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNKEPT_OPEN_MS, UNSCHEDULE_MS};
 use crate::op::{Accepted, AppRules, Committed, Done, StoredMessage};
 use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
@@ -78,11 +78,6 @@ impl<R: Rows> Step<'_, R> {
             GroupKind::App if start_ms > self.now_ms => GroupState::Scheduled,
             GroupKind::App => GroupState::Running,
         };
-        // A list that stores nothing can still be pushed to for a while.
-        let open_ms = match push.kind {
-            GroupKind::List => LIST_OPEN_MS,
-            GroupKind::App => 0,
-        };
         let (condition_heads, condition_values) = push.audience.to_rows();
         Group {
             app: app.0,
@@ -92,7 +87,7 @@ impl<R: Rows> Step<'_, R> {
             state: state as u8,
             accepted_ms: self.now_ms,
             start_ms,
-            expires_ms: start_ms.saturating_add(push.ttl_ms.unwrap_or(open_ms)),
+            expires_ms: start_ms.saturating_add(push.ttl_ms.unwrap_or(UNKEPT_OPEN_MS)),
             kept: push.ttl_ms.is_some(),
             speed: push.speed,
             condition_heads,
@@ -110,6 +105,10 @@ impl<R: Rows> Step<'_, R> {
 
     fn write_body(&mut self, number: GroupNo, expires_ms: u64, body: &Bytes) {
         let keyspace = Keyspace::Body(Day::of_ms(expires_ms));
+        if body.is_empty() {
+            let key = keys::body(number, 0);
+            self.rows.writes.put(keyspace, key, Vec::new());
+        }
         for (piece, bytes) in (0u8..).zip(body.chunks(PIECE_LEN_MAX)) {
             let key = keys::body(number, piece);
             self.rows.writes.put(keyspace, key, bytes.to_vec());
@@ -145,17 +144,18 @@ impl<R: Rows> Step<'_, R> {
         Ok(self.group(number)?.map(|group| (number, group)))
     }
 
-    fn body_of(&self, number: GroupNo, group: &Group) -> Result<Bytes, RowsError> {
+    /// The body of a group push; `None` once its day is dropped.
+    fn body_of(&self, number: GroupNo, group: &Group) -> Result<Option<Bytes>, RowsError> {
         let keyspace = Keyspace::Body(Day::of_ms(group.expires_ms));
         let mut body = BytesMut::new();
         for piece in 0..group.pieces {
             let key = keys::body(number, u8::try_from(piece).unwrap_or(u8::MAX));
-            // An empty body has no row.
-            if let Some(bytes) = self.rows.get(keyspace, &key)? {
-                body.extend_from_slice(&bytes);
+            match self.rows.get(keyspace, &key)? {
+                Some(bytes) => body.extend_from_slice(&bytes),
+                None => return Ok(None),
             }
         }
-        Ok(body.freeze())
+        Ok(Some(body.freeze()))
     }
 
     pub(super) fn push_list(
@@ -172,7 +172,10 @@ impl<R: Rows> Step<'_, R> {
         }) else {
             return Ok(super::answered(ticket, Answer::NoSuchTask));
         };
-        let body = self.body_of(number, &group)?;
+        // The clock may have been set back since its day was dropped, and the body with it.
+        let Some(body) = self.body_of(number, &group)? else {
+            return Ok(super::answered(ticket, Answer::NoSuchTask));
+        };
         let reached = self.reach(number, &group, targets, rules)?;
         for (cid, id, _) in &reached {
             if *id == MessageId::NONE {
@@ -284,7 +287,7 @@ impl<R: Rows> Step<'_, R> {
         if group.state != GroupState::Running as u8 {
             return Ok(stops);
         }
-        if group.kept && self.now_ms >= group.expires_ms {
+        if self.now_ms >= group.expires_ms {
             // Whoever was not reached by now would get nothing any more.
             group.state = GroupState::Done as u8;
             self.write_group(number, &group);
@@ -345,6 +348,12 @@ impl<R: Rows> Step<'_, R> {
         number: GroupNo,
         len: u64,
     ) -> Result<(), RowsError> {
+        let running = self
+            .group(number)?
+            .is_some_and(|group| group.state == GroupState::Running as u8);
+        if !running {
+            return Ok(());
+        }
         let mut walk = self.walk(number, shard)?.unwrap_or(Walk {
             upto: [0; 16],
             done: false,
@@ -372,9 +381,13 @@ impl<R: Rows> Step<'_, R> {
         if group.state != GroupState::Scheduled as u8 {
             return Ok(());
         }
+        let Some(body) = self.body_of(number, &group)? else {
+            group.state = GroupState::Done as u8;
+            self.write_group(number, &group);
+            return Ok(());
+        };
         group.state = GroupState::Running as u8;
         self.write_group(number, &group);
-        let body = self.body_of(number, &group)?;
         let running = Running::new(number, &group, body);
         self.tell_all(&Committed::GroupBegins(Box::new(running)));
         Ok(())
@@ -387,7 +400,7 @@ impl<R: Rows> Step<'_, R> {
         match GroupState::from_number(group.state) {
             GroupState::Deleted => return Ok(Answer::NoSuchTask),
             GroupState::Stopped => return Ok(Answer::Done),
-            _ if self.now_ms >= group.expires_ms && group.kept => {
+            _ if self.now_ms >= group.expires_ms => {
                 return Ok(Answer::TaskCannotStop);
             }
             _ => {}

@@ -149,6 +149,8 @@ pub enum Done {
     Forgotten {
         /// Who waits.
         ticket: Option<Ticket>,
+        /// Which.
+        cids: Vec<ClientId>,
     },
     /// Any op of a third party that ends with an answer and nothing else.
     Answered {
@@ -193,6 +195,13 @@ pub enum Failed {
     Origin(Origin),
     /// A device waits for its registration.
     Registration(SessionId),
+    /// Somebody waits for the deletion of a device.
+    Forgetting {
+        /// Who.
+        ticket: Ticket,
+        /// Which device.
+        cid: ClientId,
+    },
     /// A walk, or the beginning of one.
     Walk(GroupNo),
     /// The beginning of a scheduled push.
@@ -215,9 +224,15 @@ impl Op {
             }
             Op::ForgetDevices {
                 ticket: Some(ticket),
-                ..
-            }
-            | Op::TakeGroup { ticket, .. }
+                cids,
+            } => match cids.first() {
+                Some(cid) => Failed::Forgetting {
+                    ticket: *ticket,
+                    cid: *cid,
+                },
+                None => Failed::Origin(Origin::Ticket(*ticket)),
+            },
+            Op::TakeGroup { ticket, .. }
             | Op::PushList { ticket, .. }
             | Op::StopGroup { ticket, .. }
             | Op::Unschedule { ticket, .. }

@@ -363,7 +363,8 @@ impl Shard {
         self.read_for(ticket, read, effects);
     }
 
-    /// Deletes a device; its session ends at once, its rows with the answer.
+    /// Deletes a device. It and its session stay until that is durable: a device that is told to
+    /// come back as another must not find its old self.
     fn forget_device(
         &mut self,
         ticket: Ticket,
@@ -371,9 +372,9 @@ impl Shard {
         cid: ClientId,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(device) = self.device_of(cid, app) else {
+        if self.device_of(cid, app).is_none() {
             return effects.push(Effect::Answer(ticket, Answer::TargetInvalid));
-        };
+        }
         let op = Op::ForgetDevices {
             ticket: Some(ticket),
             cids: vec![cid],
@@ -381,14 +382,21 @@ impl Shard {
         if !self.can_commit(op.weight()) {
             return self.busy(ticket, effects);
         }
-        if let Some(session) = device.session {
-            let text = "the device was deleted";
-            self.close(session, CloseReason::Removed, text, effects);
-        }
         // Its cursor must not be written after its rows are deleted.
         self.flush(effects);
-        self.devices.remove(cid);
+        self.devices.set_leaving(cid, true);
         self.commit(op, effects);
+    }
+
+    /// The rows of devices are deleted.
+    pub(super) fn on_forgotten(&mut self, cids: &[ClientId], effects: &mut Vec<Effect>) {
+        for cid in cids {
+            if let Some(session) = self.devices.get(*cid).and_then(|device| device.session) {
+                let text = "the device was deleted";
+                self.close(session, CloseReason::Removed, text, effects);
+            }
+            self.devices.remove(*cid);
+        }
     }
 
     fn live_session(&self, now: Now, session: Option<SessionId>) -> Option<Box<LiveSession>> {

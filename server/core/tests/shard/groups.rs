@@ -357,8 +357,9 @@ fn given_a_device_that_is_deleted_when_pushed_should_be_unknown_and_in_no_audien
         read               -> answered q A:badge=2 token=fcm/tok blocked=false C:badge=0 token=/ blocked=false
         bind A=alice
         commit             -> answered q done
-        forget A           -> close s1 Removed
-        commit             -> answered q done
+        forget A
+        commit             -> close s1 Removed
+                           -> answered q done
         count or=x         -> answered q 1
         push A             -> answered r target-invalid
         forget A           -> answered q target-invalid
@@ -396,5 +397,59 @@ fn given_too_many_tags_when_added_should_be_refused_one_by_one() {
         commit             -> answered q target-invalid
         ",
         ninety_nine.join(",")
+    ));
+}
+
+#[test]
+fn given_a_clock_that_ran_ahead_when_a_body_went_with_its_day_should_push_nothing_empty() {
+    check(&format!(
+        "{ABCD}
+        group t1 list ttl=1h
+        group t2 in=10m ttl=1h
+        group t3 speed=1 ttl=1h
+        commit             -> answered q taken t1
+                           -> answered q taken t2
+                           -> answered q taken t3
+        clock 48h
+        tick 1s
+        commit
+        commit
+        clock -48h
+        list t1 A,B
+        commit             -> answered r no-such-task
+        crash
+        tick 5s
+        commit
+        rows A 0
+        rows B 0
+        groups t2
+        read               -> answered q t2:Done
+        "
+    ));
+}
+
+#[test]
+fn given_a_deletion_that_the_store_refuses_when_its_device_goes_on_should_have_lost_nothing() {
+    check(&format!(
+        "{ABCD}
+        forget A
+        push A body=meanwhile
+        refuse             -> answered q store-failed
+                           -> answered r store-failed
+        ping s1            -> pong s1
+        push A
+        commit             -> push s1 1 x
+                           -> answered r t A:online
+        forget A
+        push A             # behind the deletion, and nobody hears of it
+        ping s1            -> pong s1
+        commit             -> close s1 Removed
+                           -> answered q done
+                           -> answered r t A:online
+        devices 3
+        crash
+        open s9
+        hello s9 login A   -> close s9 UnknownClient
+        "
     ));
 }
