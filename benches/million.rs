@@ -21,7 +21,7 @@ use server_core::command::{Push, Reach, Storage};
 use server_core::devices::Devices;
 use server_core::group::{Audience, Condition, ConditionKey, ConditionOp};
 use server_core::ids::{AppNo, SessionId, Ticket};
-use server_core::op::{AppRules, Op};
+use server_core::op::Op;
 
 const SHARDS: u16 = 2;
 const APP: AppNo = AppNo(1);
@@ -138,7 +138,6 @@ fn fill(path: &Path, devices_len: u64) -> u64 {
                 vendor: None,
                 body: Bytes::from(vec![7; 200]),
             },
-            rules: AppRules::default(),
         });
         if ops.len() >= BATCH_LEN {
             committer

@@ -15,7 +15,7 @@ use server_core::clock::{DAY_MS, Day};
 use server_core::command::{Push, Reach, Storage};
 use server_core::group::GroupNo;
 use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
-use server_core::op::{AppRules, Committed, CursorMove, MessageEnd, Op, Origin, Submitted};
+use server_core::op::{Committed, CursorMove, MessageEnd, Op, Origin, Submitted};
 use server_core::outbox::{Fate, Final};
 use server_core::read::{alias_of_cid, backlog, cids_of_alias};
 use server_core::rows::{Keyspace, MemoryRows, Rows};
@@ -54,7 +54,6 @@ fn accept(request_id: &str, targets: Vec<(ClientId, Reach)>, storage: Storage, b
         app: AppNo(1),
         targets,
         push,
-        rules: AppRules::default(),
     }
 }
 
@@ -116,7 +115,6 @@ fn any_cursors() -> impl Strategy<Value = Op> {
             .into_iter()
             .map(|(offset, id)| MessageEnd {
                 app: Some(AppNo(1)),
-                told: false,
                 cid: cid(id as u8),
                 end: Final {
                     group: GroupNo(id % 2),
@@ -495,7 +493,6 @@ fn given_days_that_are_over_when_dropped_should_leave_no_folder_on_the_disk() {
             moves: Vec::new(),
             finals: vec![MessageEnd {
                 app: Some(AppNo(1)),
-                told: false,
                 cid: cid(0),
                 end: Final {
                     group: GroupNo::NONE,

@@ -32,7 +32,7 @@ use crate::op::{Committed, Done, Op, Submitted};
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 
 pub use days::finals;
-use full::Waiting;
+use full::{AppFacts, Waiting};
 pub use message_ids::{Ids, made_ms, made_on};
 pub use push::StoredStatus;
 use sums::SumsDelta;
@@ -66,6 +66,7 @@ pub fn apply(
         closed: BTreeMap::new(),
         late: BTreeMap::new(),
         sums: SumsDelta::default(),
+        apps: BTreeMap::new(),
         waiting: BTreeMap::new(),
         drop_before: None,
         events: Vec::with_capacity(batch.len() * 2),
@@ -95,6 +96,8 @@ struct Step<'a, R> {
     /// How many of those were acknowledged all the same.
     late: BTreeMap<Day, u64>,
     sums: SumsDelta,
+    /// What apps are set to, as far as it was looked up.
+    apps: BTreeMap<AppNo, AppFacts>,
     /// What waits for devices of apps that limit it, as far as it was counted.
     waiting: BTreeMap<ClientId, Waiting>,
     /// Days before this one are dropped at the end of the batch.
@@ -110,8 +113,7 @@ impl<R: Rows> Step<'_, R> {
                 app,
                 targets,
                 push,
-                rules,
-            } => self.accept(*ticket, *app, targets, push, *rules),
+            } => self.accept(*ticket, *app, targets, push),
             Op::Register {
                 session,
                 cid,
@@ -193,6 +195,7 @@ impl<R: Rows> Step<'_, R> {
                 })
             }
             Op::ChangeApp { ticket, app } => {
+                self.apps.remove(&AppNo(app.number));
                 let key = keys::app(AppNo(app.number));
                 // It may have been deleted since: a change must not bring it back.
                 let known = self.rows.get(Keyspace::App, &key)?.is_some();
@@ -233,8 +236,7 @@ impl<R: Rows> Step<'_, R> {
                 app,
                 task_id,
                 targets,
-                rules,
-            } => self.push_list(*ticket, *app, task_id, targets, *rules),
+            } => self.push_list(*ticket, *app, task_id, targets),
             Op::StopGroup {
                 ticket,
                 app,
@@ -264,11 +266,7 @@ impl<R: Rows> Step<'_, R> {
                 targets,
                 upto,
                 done,
-                rules,
-            } => {
-                let end = (*upto, *done);
-                self.fan(shard, *group, targets, end, *rules)
-            }
+            } => self.fan(shard, *group, targets, *upto, *done),
             Op::SetTags {
                 ticket,
                 app,

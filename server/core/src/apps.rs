@@ -7,7 +7,6 @@ use schema::record::{App, Registration};
 use sha2::{Digest, Sha256};
 
 use crate::ids::AppNo;
-use crate::op::AppRules;
 
 /// Why a device may not use an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,64 +23,49 @@ pub enum AppRefusal {
 
 /// Apps by their public id.
 #[derive(Debug, Default)]
-pub struct Apps {
-    by_id: BTreeMap<String, App>,
-    rules: BTreeMap<AppNo, AppRules>,
-}
+pub struct Apps(BTreeMap<String, App>);
 
 impl Apps {
     /// The apps that the store held at start.
     pub fn new(apps: impl IntoIterator<Item = App>) -> Self {
-        let mut known = Apps::default();
-        for app in apps {
-            known.put(app);
-        }
-        known
+        Apps(
+            apps.into_iter()
+                .map(|app| (app.app_id.clone(), app))
+                .collect(),
+        )
     }
 
     /// An app was created or changed.
     pub fn put(&mut self, app: App) {
-        let rules = AppRules {
-            receipts: app.settings.callback.url.is_some(),
-            offline: app.settings.offline,
-        };
-        self.rules.insert(AppNo(app.number), rules);
-        self.by_id.insert(app.app_id.clone(), app);
+        self.0.insert(app.app_id.clone(), app);
     }
 
     /// An app was deleted.
     pub fn remove(&mut self, app_id: &str) {
-        if let Some(app) = self.by_id.remove(app_id) {
-            self.rules.remove(&AppNo(app.number));
-        }
+        self.0.remove(app_id);
     }
 
     /// Whether an app of this number exists.
     pub fn has_number(&self, number: AppNo) -> bool {
-        self.rules.contains_key(&number)
+        self.0.values().any(|app| app.number == number.0)
     }
 
     /// Whether devices of an app bind aliases and tags themselves, where the server lets them if
     /// `by_default`.
     pub fn devices_may_bind(&self, number: AppNo, by_default: bool) -> bool {
-        let app = self.by_id.values().find(|app| app.number == number.0);
+        let app = self.0.values().find(|app| app.number == number.0);
         app.and_then(|app| app.settings.devices_may_bind)
             .unwrap_or(by_default)
     }
 
     /// The app of this AppID with all that is set about it.
     pub fn get(&self, app_id: &str) -> Option<&App> {
-        self.by_id.get(app_id)
-    }
-
-    /// What a commit has to know of an app; nothing of one that was deleted.
-    pub fn rules(&self, number: AppNo) -> AppRules {
-        self.rules.get(&number).copied().unwrap_or_default()
+        self.0.get(app_id)
     }
 
     /// The app of this AppID, if it exists and is not disabled.
     pub fn open(&self, app_id: &str) -> Result<AppNo, AppRefusal> {
-        let app = self.by_id.get(app_id).ok_or(AppRefusal::Unknown)?;
+        let app = self.0.get(app_id).ok_or(AppRefusal::Unknown)?;
         if app.disabled {
             return Err(AppRefusal::Disabled);
         }
@@ -91,7 +75,7 @@ impl Apps {
     /// The app that a hello names, if the device may use it.
     pub fn admit(&self, hello: &Hello, wall_ms: u64) -> Result<AppNo, AppRefusal> {
         let number = self.open(&hello.app_id)?;
-        let app = self.by_id.get(&hello.app_id).ok_or(AppRefusal::Unknown)?;
+        let app = self.0.get(&hello.app_id).ok_or(AppRefusal::Unknown)?;
         let registration = match hello.identity {
             Identity::Register(_) => app.settings.registration,
             Identity::Login(_) => Registration::Open,

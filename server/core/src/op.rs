@@ -3,7 +3,7 @@
 mod committed;
 
 use protocol::{ClientId, InstallId, MessageId};
-use schema::record::{App, Cursor, Device, OfflineLimits};
+use schema::record::{App, Cursor, Device};
 
 use crate::clock::Day;
 use crate::command::{Push, Reach};
@@ -43,8 +43,6 @@ pub enum Op {
         targets: Vec<(ClientId, Reach)>,
         /// What to push.
         push: Push,
-        /// What its app is set to.
-        rules: AppRules,
     },
     /// Register a device, or find the CID that the same install id and secret have.
     Register {
@@ -142,8 +140,6 @@ pub enum Op {
         task_id: Box<str>,
         /// Each target, with what its owner said of it.
         targets: Vec<(ClientId, Reach)>,
-        /// What its app is set to.
-        rules: AppRules,
     },
     /// Stop a list or an app push.
     StopGroup {
@@ -182,8 +178,6 @@ pub enum Op {
         upto: ClientId,
         /// Whether nothing is left behind them.
         done: bool,
-        /// What its app is set to.
-        rules: AppRules,
     },
     /// Give a client exactly these tags.
     SetTags {
@@ -319,15 +313,6 @@ impl Op {
     }
 }
 
-/// What a commit has to know of the settings of an app, by the word of the submitter.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct AppRules {
-    /// Whether the developer's server hears of its messages.
-    pub receipts: bool,
-    /// What may wait for one of its devices that is offline.
-    pub offline: OfflineLimits,
-}
-
 /// How one message ended, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageEnd {
@@ -335,8 +320,6 @@ pub struct MessageEnd {
     pub cid: ClientId,
     /// The app of its device; `None` if it was deleted since.
     pub app: Option<AppNo>,
-    /// Whether the developer's server hears of it.
-    pub told: bool,
     /// How it ended.
     pub end: Final,
     /// When, in ms of Unix time.

@@ -77,7 +77,6 @@ impl<R: Rows> Step<'_, R> {
             app,
             end,
             final_ms,
-            ..
         } = ended;
         self.count_end(end.day, end.id, end.fate)?;
         self.count_fate(*app, end.group, end.id, end.fate);

@@ -3,11 +3,20 @@
 //! Only apps with a limit pay: what waits is counted in the rows, at most up to the limit.
 
 use protocol::{ClientId, MessageId};
-use schema::record::{Cursor, MessageRef, OfflineLimits};
+use schema::record::{App, Cursor, MessageRef, OfflineLimits};
 
 use super::{Step, damaged};
+use crate::ids::AppNo;
 use crate::keys;
 use crate::rows::{Keyspace, Rows, RowsError};
+
+/// What the commit has to know of an app, looked up once a batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AppFacts {
+    /// Whether the developer's server hears of its messages.
+    pub(super) wants_receipts: bool,
+    offline: OfflineLimits,
+}
 
 /// What waits for one device.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,12 +33,29 @@ impl Waiting {
 }
 
 impl<R: Rows> Step<'_, R> {
+    /// What an app is set to; nothing if it was deleted.
+    pub(super) fn facts(&mut self, app: AppNo) -> Result<AppFacts, RowsError> {
+        if let Some(known) = self.apps.get(&app) {
+            return Ok(*known);
+        }
+        let key = keys::app(app);
+        let facts = match self.rows.get(Keyspace::App, &key)? {
+            Some(row) => {
+                let app = App::decode(&row).map_err(damaged(Keyspace::App, &key))?;
+                AppFacts {
+                    wants_receipts: app.settings.callback.url.is_some(),
+                    offline: app.settings.offline,
+                }
+            }
+            None => AppFacts::default(),
+        };
+        self.apps.insert(app, facts);
+        Ok(facts)
+    }
+
     /// Whether nothing more may wait for this device.
-    pub(super) fn is_full(
-        &mut self,
-        limits: OfflineLimits,
-        cid: ClientId,
-    ) -> Result<bool, RowsError> {
+    pub(super) fn is_full(&mut self, app: AppNo, cid: ClientId) -> Result<bool, RowsError> {
+        let limits = self.facts(app)?.offline;
         if limits == OfflineLimits::default() {
             return Ok(false);
         }

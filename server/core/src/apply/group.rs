@@ -14,7 +14,7 @@ use crate::group::{GroupKind, GroupNo, GroupPush, GroupState, Running};
 use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys;
 use crate::limits::{GROUP_KEPT_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNKEPT_OPEN_MS, UNSCHEDULE_MS};
-use crate::op::{Accepted, AppRules, Committed, Done, StoredMessage};
+use crate::op::{Accepted, Committed, Done, StoredMessage};
 use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -164,7 +164,6 @@ impl<R: Rows> Step<'_, R> {
         app: AppNo,
         task_id: &str,
         targets: &[(ClientId, Reach)],
-        rules: AppRules,
     ) -> Result<Done, RowsError> {
         let found = self.group_of_task(app, task_id)?;
         let Some((number, group)) = found.filter(|(_, group)| {
@@ -176,7 +175,7 @@ impl<R: Rows> Step<'_, R> {
         let Some(body) = self.body_of(number, &group)? else {
             return Ok(super::answered(ticket, Answer::NoSuchTask));
         };
-        let reached = self.reach(number, &group, targets, rules)?;
+        let reached = self.reach(number, &group, targets)?;
         for (cid, id, _) in &reached {
             if *id == MessageId::NONE {
                 continue;
@@ -218,13 +217,12 @@ impl<R: Rows> Step<'_, R> {
         number: GroupNo,
         group: &Group,
         targets: &[(ClientId, Reach)],
-        rules: AppRules,
     ) -> Result<Vec<(ClientId, MessageId, StoredStatus)>, RowsError> {
         let mut made = Sums::default();
         let mut failed = 0;
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = self.status(rules, *cid, *reach, group.kept)?;
+            let status = self.status(AppNo(group.app), *cid, *reach, group.kept)?;
             failed += u64::from(status == StoredStatus::Full);
             made.targets += 1;
             made.filtered += u64::from(status == StoredStatus::Filtered);
@@ -238,7 +236,7 @@ impl<R: Rows> Step<'_, R> {
                 }
             };
             if id != MessageId::NONE {
-                self.note_task(rules, &group.task_id, id);
+                self.note_task(AppNo(group.app), &group.task_id, id)?;
             }
             if id != MessageId::NONE && group.kept {
                 let message = Message {
@@ -273,8 +271,8 @@ impl<R: Rows> Step<'_, R> {
         shard: ShardNo,
         number: GroupNo,
         targets: &[(ClientId, Reach)],
-        (upto, done): (ClientId, bool),
-        rules: AppRules,
+        upto: ClientId,
+        done: bool,
     ) -> Result<Done, RowsError> {
         let stops = Done::Fanned {
             group: number,
@@ -293,7 +291,7 @@ impl<R: Rows> Step<'_, R> {
             self.write_group(number, &group);
             return Ok(stops);
         }
-        let reached = self.reach(number, &group, targets, rules)?;
+        let reached = self.reach(number, &group, targets)?;
         let len = self.walk(number, shard)?.map_or(0, |walk| walk.len);
         let walk = Walk {
             upto: *upto.as_bytes(),

@@ -12,7 +12,7 @@ use crate::group::GroupNo;
 use crate::ids::{AppNo, Ticket};
 use crate::keys;
 use crate::limits::{PIECE_LEN_MAX, REQUEST_ID_KEPT_MS};
-use crate::op::{Accepted, AppRules, Committed, Done, StoredMessage};
+use crate::op::{Accepted, Committed, Done, StoredMessage};
 use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -23,7 +23,6 @@ impl<R: Rows> Step<'_, R> {
         app: AppNo,
         targets: &[(ClientId, Reach)],
         push: &Push,
-        rules: AppRules,
     ) -> Result<Done, RowsError> {
         if let Some(accepted) = self.first_answer(app, &push.request_id)? {
             return Ok(Done::Accepted { ticket, accepted });
@@ -36,7 +35,7 @@ impl<R: Rows> Step<'_, R> {
         let (mut filtered, mut expired, mut failed) = (0, 0, 0);
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = self.status(rules, *cid, *reach, kept)?;
+            let status = self.status(app, *cid, *reach, kept)?;
             expired += u32::from(status == StoredStatus::Expired);
             filtered += u32::from(status == StoredStatus::Filtered);
             failed += u32::from(status == StoredStatus::Full);
@@ -66,7 +65,7 @@ impl<R: Rows> Step<'_, R> {
             if *id == MessageId::NONE {
                 continue;
             }
-            self.note_task(rules, &push.task_id, *id);
+            self.note_task(app, &push.task_id, *id)?;
             if kept {
                 self.store_message(*cid, *id, expires_ms, &push.body);
             }
@@ -199,13 +198,13 @@ impl<R: Rows> Step<'_, R> {
     /// What becomes of a message for one target.
     pub(super) fn status(
         &mut self,
-        rules: AppRules,
+        app: AppNo,
         cid: ClientId,
         reach: Reach,
         kept: bool,
     ) -> Result<StoredStatus, RowsError> {
         let status = StoredStatus::of(reach, kept);
-        if status == StoredStatus::Offline && self.is_full(rules.offline, cid)? {
+        if status == StoredStatus::Offline && self.is_full(app, cid)? {
             return Ok(StoredStatus::Full);
         }
         Ok(status)

@@ -13,24 +13,33 @@ use crate::command::Answer;
 use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{DEAD_RECEIPTS_MAX, RECEIPTS_PER_ANSWER_MAX};
-use crate::op::{AppRules, MessageEnd};
+use crate::op::MessageEnd;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
     /// Remembers of which task a message is, if somebody is to hear of it.
-    pub(super) fn note_task(&mut self, rules: AppRules, task_id: &str, id: MessageId) {
-        if rules.receipts {
+    pub(super) fn note_task(
+        &mut self,
+        app: AppNo,
+        task_id: &str,
+        id: MessageId,
+    ) -> Result<(), RowsError> {
+        if self.facts(app)?.wants_receipts {
             let keyspace = Keyspace::TaskOf(Day::of_ms(super::made_ms(id)));
             let text = task_id.as_bytes().to_vec();
             self.rows.writes.put(keyspace, keys::task_of(id), text);
         }
+        Ok(())
     }
 
     /// The end of a message becomes a receipt.
     pub(super) fn tell_end(&mut self, end: &MessageEnd) -> Result<(), RowsError> {
-        let Some(app) = end.app.filter(|_| end.told) else {
+        let Some(app) = end.app else {
             return Ok(());
         };
+        if !self.facts(app)?.wants_receipts {
+            return Ok(());
+        }
         let id = end.end.id;
         let task = self
             .rows

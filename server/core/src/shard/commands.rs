@@ -173,7 +173,6 @@ impl Shard {
                     app,
                     task_id,
                     targets,
-                    rules: self.apps.rules(app),
                 };
                 self.submit(ticket, op, effects);
             }
@@ -421,7 +420,6 @@ impl Shard {
         push: Push,
         effects: &mut Vec<Effect>,
     ) {
-        let rules = self.apps.rules(app);
         self.submit(
             ticket,
             Op::Accept {
@@ -429,7 +427,6 @@ impl Shard {
                 app,
                 targets,
                 push,
-                rules,
             },
             effects,
         );

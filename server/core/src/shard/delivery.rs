@@ -218,7 +218,6 @@ impl Shard {
     /// Counts what became final; it is written down with the cursors.
     pub(super) fn keep(&mut self, now: Now, cid: ClientId, finals: Finals) {
         let app = self.devices.get(cid).map(|device| device.app);
-        let told = app.is_some_and(|app| self.apps.rules(app).receipts);
         for end in finals {
             match end.fate {
                 Fate::Acked => self.counters.acked += 1,
@@ -228,7 +227,6 @@ impl Shard {
             self.finals.push(MessageEnd {
                 cid,
                 app,
-                told,
                 end,
                 final_ms: now.wall_ms,
             });

@@ -294,7 +294,6 @@ impl Shard {
                 .copied()
                 .unwrap_or(ClientId::from_bytes([0; 16])),
             done: len == left,
-            rules: self.apps.rules(app),
         };
         // Behind third parties, which wait for an answer: a walk takes no room that they need.
         if !self.can_commit(op.weight()) {

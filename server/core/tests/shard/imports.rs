@@ -230,7 +230,6 @@ fn given_messages_of_a_deleted_device_when_its_cid_is_imported_should_stay_behin
         Op::CreateApp { ticket: None, app },
         import.clone(),
         Op::Accept {
-            rules: Default::default(),
             ticket,
             app: number,
             targets: vec![(cid, Reach::Offline)],
