@@ -285,7 +285,7 @@ pub struct Running {
     pub kept: bool,
     /// Messages a second over all shards, 0 for as many as go.
     pub speed: u32,
-    /// The encoded `PushMessage`.
+    /// The encoded `PushMessage`; empty if it is gone with its day.
     pub body: Bytes,
 }
 

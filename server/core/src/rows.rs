@@ -259,7 +259,8 @@ impl<'a, R: Rows> Overlay<'a, R> {
         self.below.message_days()
     }
 
-    /// The first rows of a keyspace below `end`, at most `len_max`, without what this batch wrote.
+    /// The first rows of a keyspace below `end`, at most `len_max`: without what this batch put, and
+    /// without what it deleted.
     pub fn oldest(
         &self,
         keyspace: Keyspace,
@@ -271,7 +272,8 @@ impl<'a, R: Rows> Overlay<'a, R> {
         self.below
             .range(keyspace, prefix, prefix, &mut |key, value| {
                 let wanted = key < end && found.len() < len_max;
-                if wanted {
+                let written = self.writes.rows.get(&(keyspace, key.to_vec()));
+                if wanted && written != Some(&None) {
                     found.push((key.to_vec(), Bytes::copy_from_slice(value)));
                 }
                 wanted

@@ -243,6 +243,11 @@ impl Shard {
             now.wall_ms,
         );
         order.retain(|cid| !walk.walked.iter().any(|walked| walked.covers(*cid)));
+        // A body that went with its day before the clock was set back: the walk ends, and nobody
+        // gets a message without one.
+        if running.body.is_empty() {
+            order.clear();
+        }
         if running.speed == 0 {
             walk.stage = WalkStage::Walking {
                 order,

@@ -422,8 +422,11 @@ fn given_a_clock_that_ran_ahead_when_a_body_went_with_its_day_should_push_nothin
         commit
         rows A 0
         rows B 0
-        groups t2
-        read               -> answered q t2:Done
+        tick 1s
+        commit
+        commit
+        groups t2,t3
+        read               -> answered q t2:Done t3:Done
         "
     ));
 }

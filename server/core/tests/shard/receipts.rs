@@ -110,3 +110,23 @@ fn given_a_message_that_expires_or_is_stopped_when_its_device_comes_should_be_to
         "
     ));
 }
+
+#[test]
+fn given_receipts_that_are_told_when_given_up_in_the_same_commit_should_stay_told() {
+    check(&format!(
+        "{ABC}
+        push A task=one
+        commit             -> push s1 2 x
+                           -> answered r one A:online
+        ack s1 1 2
+        tick 1s
+        commit
+        settle
+        settle dead
+        commit             -> 2x answered q done
+        receipts
+        receipts dead
+        read               -> 2x answered q none
+        "
+    ));
+}
