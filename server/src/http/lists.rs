@@ -143,7 +143,7 @@ fn given_the_message_of_a_list_when_taken_should_answer_its_task() {
                 "please choose one of notification and transmission and revoke",
             ),
             ("settings", json!({"ttl": 259_200_001}), "ttl is invalid"),
-            ("push_channel", json!([]), "push_channel type error"),
+            ("push_channel", json!([1]), "push_channel type error"),
             (
                 "push_channel",
                 json!({"x": "y".repeat(50_000)}),

@@ -2,7 +2,7 @@
 //!
 //! Owner: one request; borrows its body. Always: explicit `null` is absent; numbers are taken as
 //! text and decimal text as numbers, since Java sends as text what PHP sends as numbers; unknown
-//! members are ignored. Nothing nested is parsed before somebody asks for it, so depth costs no
+//! members are ignored. PHP writes an object of which nothing was set as `[]`. Nothing nested is parsed before somebody asks for it, so depth costs no
 //! stack.
 
 use std::ops::RangeInclusive;
@@ -47,6 +47,16 @@ impl<'a> Member<'a> {
     /// Whether it is there and not null.
     pub(super) fn is_set(self) -> bool {
         self.0.is_some()
+    }
+
+    /// Absent also if it is an empty array: what the PHP client sends for an object that its user
+    /// made and set nothing of.
+    pub(super) fn unless_empty_array(self) -> Self {
+        let inside = self.json().and_then(|json| json.strip_prefix('['));
+        match inside.is_some_and(|rest| rest.trim_start() == "]") {
+            true => Member(None),
+            false => self,
+        }
     }
 
     /// The JSON as it came; `None` if it is absent or null.
@@ -251,6 +261,17 @@ mod tests {
             probe("null", |x| x.required_text("x", 3)),
             Err(ParameterError::Null { field: "x" })
         );
+    }
+
+    #[test]
+    fn given_an_object_as_php_writes_an_empty_one_when_read_should_be_absent() {
+        let is_set = |json: &str| probe(json, |x| x.unless_empty_array().is_set());
+        for nothing in ["[]", "[ \n ]", "null"] {
+            assert!(!is_set(nothing), "{nothing}");
+        }
+        for something in ["{}", "[[]]", "[0]", "\"[]\"", "\"\"", "0"] {
+            assert!(is_set(something), "{something}");
+        }
     }
 
     #[test]

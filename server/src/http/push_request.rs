@@ -74,15 +74,16 @@ impl<'a> PushRequest<'a> {
     fn named(request_id: Box<str>, raw: RawRequest<'a>) -> Result<Self, ParameterError> {
         let group_name = group_name(raw.group_name)?;
         let settings = Settings::read(raw.settings)?;
+        let push_channel = raw.push_channel.unless_empty_array();
         // Its vendors and options are many and not ours.
-        raw.push_channel.object::<IgnoredAny>("push_channel")?;
+        push_channel.object::<IgnoredAny>("push_channel")?;
         Ok(PushRequest {
             request_id,
             group_name,
-            vendor: vendor(&settings, raw.push_channel)?,
+            vendor: vendor(&settings, push_channel)?,
             settings,
             audience: raw.audience,
-            push_channel: raw.push_channel,
+            push_channel,
             draft: Draft::read(raw.push_message)?,
         })
     }
@@ -282,6 +283,8 @@ mod tests {
         };
         assert_eq!(vendor(&[]), None);
         assert_eq!(vendor(&[("settings", json!({"ttl": 1, "speed": 2}))]), None);
+        let nothing = [("settings", json!([])), ("push_channel", json!([]))];
+        assert_eq!(vendor(&nothing), None);
         let settings = json!({"ttl": 5, "strategy": {"default": "1"}, "custom_callback": "中",
             "filter_notify_off": true, "active_days": 3, "lst": null});
         let channel = json!({"android": {"ups": {"options": {"HW": {"/a/b": [1, "2"]}}}}});

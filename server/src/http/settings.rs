@@ -41,6 +41,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// The first member that breaks a rule.
     pub(super) fn read(member: Member<'a>) -> Result<Self, ParameterError> {
+        let member = member.unless_empty_array();
         let raw: RawSettings<'a> = member.object("settings")?.unwrap_or_default();
         let ttl_ms = ttl_ms(raw.ttl)?;
         let settings = Settings {
@@ -191,7 +192,15 @@ mod tests {
             fault(json!("x")),
             Some(ParameterError::Type { field: "settings" })
         );
+        assert_eq!(
+            fault(json!(["x"])),
+            Some(ParameterError::Type { field: "settings" })
+        );
         assert_eq!(fault(json!({"unknown": [1]})), None);
+        assert_eq!(
+            with(&json!([]), |read| read.map(|it| it.ttl_ms)),
+            Ok(Some(7_200_000))
+        );
     }
 
     #[test]

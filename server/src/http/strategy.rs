@@ -30,6 +30,7 @@ impl Strategy {
     /// No object; more channels than there are; a number that is none of a strategy.
     pub(super) fn read(member: Member<'_>) -> Result<Self, ParameterError> {
         let field = "strategy";
+        let member = member.unless_empty_array();
         let raw: BTreeMap<String, Member<'_>> = member.object(field)?.unwrap_or_default();
         if raw.len() > api_len::STRATEGY_CHANNELS_MAX {
             return Err(ParameterError::Size {
@@ -93,6 +94,7 @@ mod tests {
     fn given_strategies_when_read_should_hold_by_channel_and_else_by_default() {
         let absent = read("null").expect("absent");
         assert_eq!((absent.of(None), absent.of(Some("hw"))), (1, 1));
+        assert_eq!(read("[]"), Ok(absent.clone()));
         assert!(!absent.wants_vendor_only());
         let some = read(r#"{"default":"3","hw":4,"xm":null,"new":2}"#).expect("valid");
         assert_eq!(
@@ -120,7 +122,7 @@ mod tests {
                 "{bad}"
             );
         }
-        for bad in ["1", "[]", r#"{"ios":{}}"#, r#"{"ios":true}"#] {
+        for bad in ["1", "[1]", r#"{"ios":{}}"#, r#"{"ios":true}"#] {
             assert_eq!(read(bad), Err(ParameterError::Type { field }), "{bad}");
         }
         let channels = |len: usize| {
