@@ -1,7 +1,8 @@
 //! Every path the server knows, and which verb it takes there.
 //!
-//! Always: all endpoints of `rest-v2.md` section 2 stand in the table, also those that are not
-//! enabled, so that a client of Getui never meets 404 for a documented call.
+//! Always: all endpoints of `rest-v2.md` section 2 and all that the official clients call stand in
+//! the table, also those that are not enabled, so that a client of Getui never meets 404 for a
+//! documented call.
 
 use std::ops::BitOr;
 
@@ -301,6 +302,14 @@ const TABLE: &[Row] = &[
     known("POST", "/v2/{}/user/smart_crowd/create"),
     known("POST", "/v2/{}/user/smart_crowd/task/list"),
     known("POST", "/v2/{}/user/smart_crowd/model/list"),
+    // What the Java client has beyond the documents. It reads both kinds of details into one type,
+    // which has the members of row 38.
+    rest("GET", "/v2/{}/user/info/base/{}", Endpoint::Details),
+    rest("GET", "/v2/{}/user/info/advanced/{}", Endpoint::Details),
+    known("POST", "/v2/{}/user/test/cid/add"),
+    known("POST", "/v2/{}/user/test/cid/update"),
+    known("POST", "/v2/{}/user/test/cid/delete"),
+    known("GET", "/v2/{}/user/test/cid/list"),
     rest("HEAD", "/v2/check", Endpoint::Check),
     rest("POST", "/v2/{}/log/upload", Endpoint::DiscardLog),
     row("GET", "/healthz", HEALTH, Endpoint::Health),

@@ -238,6 +238,11 @@ fn given_details_when_asked_should_show_both_spellings_and_who_does_not_exist() 
         });
         let all = party.done("GET", &format!("/user/detail/{HIGH}"), "").await;
         assert_eq!(all["data"], json!({"validCids": {HIGH: detail}}));
+        // As the Java client calls it.
+        for part in ["base", "advanced"] {
+            let path = format!("/user/info/{part}/{HIGH}/");
+            assert_eq!(party.done("GET", &path, "").await["data"], all["data"]);
+        }
         let some = party
             .done("GET", &format!("/user/detail/{LOW},x,{HIGH}"), "")
             .await;
