@@ -3,6 +3,9 @@
 //! Owner: whoever changes a setting, a metric, an endpoint or a page. Always: lists are compared in
 //! both directions, with the program where it can be asked and with its source where it cannot.
 
+#[path = "documents/coverage.rs"]
+mod coverage;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
