@@ -388,42 +388,45 @@ fn message_of_group(
     let Some(group) = row(rows, Keyspace::Group, &keys::group(number), Group::decode)? else {
         return Ok(None);
     };
-    let found = |id: MessageId| Found {
+    // After a crash ids run ahead of the clock: they do not tell when a message was accepted.
+    let found = |(id, accepted_ms): (MessageId, u64)| Found {
         id,
         status: StoredStatus::Offline,
         kept: group.kept,
-        accepted_ms: made_ms(id),
+        accepted_ms,
         expires_ms: group.expires_ms,
     };
     let client = keys::client(cid);
-    let mut id = None;
+    let mut message = None;
     let day = Keyspace::Msg(Day::of_ms(group.expires_ms));
     rows.range(day, &client, &client, &mut |key, value| {
-        let message = schema::record::MessageRef::decode(value);
-        if let (Some((at, 0)), Ok(message)) = (keys::message_of(key), message)
-            && message.group == number.0
+        let row = schema::record::MessageRef::decode(value);
+        if let (Some((id, 0)), Ok(row)) = (keys::message_of(key), row)
+            && row.group == number.0
         {
-            id = Some(at);
+            message = Some((id, row.accepted_ms));
         }
-        id.is_none()
+        message.is_none()
     })?;
-    if let Some(id) = id {
-        return Ok(Some(found(id)));
+    if let Some(message) = message {
+        return Ok(Some(found(message)));
     }
     let (first, last) = (group.start_ms, group.expires_ms.max(group.start_ms));
     for day in Day::of_ms(first).0..=Day::of_ms(last).0 {
         let keyspace = Keyspace::Outcome(Day(day));
         rows.range(keyspace, &client, &client, &mut |key, value| {
             let outcome = schema::record::Outcome::decode(value);
-            if let (Some(at), Ok(outcome)) = (keys::outcome_of(key), outcome)
+            if let (Some(id), Ok(outcome)) = (keys::outcome_of(key), outcome)
                 && outcome.group == number.0
             {
-                id = Some(at);
+                let sent_ms = Some(outcome.sent_ms).filter(|ms| *ms > 0);
+                let known_ms = sent_ms.unwrap_or(outcome.final_ms);
+                message = Some((id, made_ms(id).min(known_ms)));
             }
-            id.is_none()
+            message.is_none()
         })?;
-        if let Some(id) = id {
-            return Ok(Some(found(id)));
+        if let Some(message) = message {
+            return Ok(Some(found(message)));
         }
     }
     Ok(None)

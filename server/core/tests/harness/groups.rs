@@ -371,10 +371,13 @@ pub(super) fn answer(
             .collect(),
         Answer::MessageDetail(stages) => match stages {
             None => vec!["no-message".to_owned()],
-            Some(stages) => stages
-                .iter()
-                .map(|(stage, _)| (*stage).to_owned())
-                .collect(),
+            Some(stages) => {
+                assert!(stages.is_sorted_by_key(|(_, ms)| *ms), "{stages:?}");
+                stages
+                    .iter()
+                    .map(|(stage, _)| (*stage).to_owned())
+                    .collect()
+            }
         },
         Answer::Count(count) => vec![count.to_string()],
         Answer::Tags(tags) => tags.iter().map(|tag| tag.to_string()).collect(),

@@ -317,6 +317,37 @@ fn given_devices_online_when_ten_minutes_pass_should_be_sampled() {
 }
 
 #[test]
+fn given_a_crash_when_a_message_of_a_group_is_asked_after_should_tell_times_that_rise() {
+    // Ids run ahead of the clock after a crash.
+    check(&format!(
+        "{ABCD}
+        push A task=before
+        commit             -> push s1 1 x
+                           -> answered r before A:online
+        ack s1 1
+        tick 1s
+        commit
+        crash
+        open s5
+        hello s5 login A   -> welcome s5 A known hb=240
+        read
+        group t1 or=x
+        group t2 or=x ttl=-1
+        commit             -> answered q taken t1
+                           -> answered q taken t2
+        commit             -> push s5 2..3 x
+        ack s5 2 3
+        tick 1s
+        commit
+        detail A t1
+        detail A t2
+        read               -> answered q Accepted Stored Sent Acked
+                           -> answered q Accepted Sent Acked
+        "
+    ));
+}
+
+#[test]
 fn given_a_message_of_a_group_when_asked_after_should_tell_its_stages() {
     check(&format!(
         "{ABCD}
