@@ -392,6 +392,11 @@ impl Devices {
     pub fn events(&self) -> Events {
         Events::read(&self.events)
     }
+
+    /// The file of what happens.
+    pub fn events_path(&self) -> &Path {
+        &self.events
+    }
 }
 
 impl Drop for Devices {
