@@ -35,6 +35,30 @@ fn given_the_stages_when_asked_should_be_ready_in_one_and_refuse_work_before() {
 }
 
 #[test]
+fn given_an_app_that_another_request_deleted_when_changed_should_answer_404() {
+    let decide = |_, command: &Command| {
+        let is_change = matches!(command, Command::ChangeApp(_));
+        assert!(is_change, "{command:?}");
+        Answer::TargetInvalid
+    };
+    let settings = HttpSettings {
+        admin_token: "t0ken".to_owned(),
+        ..HttpSettings::default()
+    };
+    with_site(settings, decide, async |site: Site| {
+        let mut client = site.connect().await;
+        let path = "/admin/v1/apps/app";
+        for change in ["disable", "enable", "rotate"] {
+            let bearer = "Authorization: Bearer t0ken\r\n";
+            let path = format!("{path}/{change}");
+            let answer = client.call("POST", &path, bearer, "").await;
+            assert_eq!(answer.status, 404, "{path}");
+        }
+        assert_eq!(site.asked.borrow().len(), 3, "each was asked");
+    });
+}
+
+#[test]
 fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
     let decide = |_, command: &Command| {
         let Command::CreateApp(app) = command else {
