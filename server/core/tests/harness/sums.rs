@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use schema::record::{Cursor, Tally};
+use server_core::apply::made_on;
 use server_core::clock::Day;
 use server_core::keys;
-use server_core::rows::{Keyspace, MemoryRows};
+use server_core::rows::{Keyspace, MemoryRows, Rows};
 
 /// Checks the sum for each day. For a world at rest: what live sessions know is in no row.
 ///
@@ -19,14 +20,20 @@ pub(super) fn check(rows: &MemoryRows, forgotten_max: u64) {
             cursors.insert(key.to_vec(), cursor.acked);
         }
     }
+    let has = |keyspace, key: &[u8]| rows.get(keyspace, key).expect("memory reads").is_some();
     let mut held: BTreeMap<Day, u64> = BTreeMap::new();
     for (keyspace, key, _) in rows.all() {
         let Keyspace::Msg(day) = keyspace else {
             continue;
         };
         let (id, piece) = keys::message_of(key).expect("a key of ours");
-        let acked = cursors.get(&key[..18]).copied().unwrap_or(0);
-        if piece == 0 && id.0 > acked {
+        let is_final = if has(Keyspace::Reg, &key[..18]) {
+            id.0 <= cursors.get(&key[..18]).copied().unwrap_or(0)
+        } else {
+            // Its app is gone and the cursor with it; messages stay until their day is over.
+            has(Keyspace::Outcome(made_on(id)), &key[..26])
+        };
+        if piece == 0 && !is_final {
             *held.entry(day).or_default() += 1;
         }
     }

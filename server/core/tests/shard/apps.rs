@@ -1,5 +1,6 @@
 //! Apps that change: disabled, with other secrets, deleted.
 
+use crate::A;
 use crate::harness::check;
 
 #[test]
@@ -152,6 +153,29 @@ fn given_a_push_without_a_row_when_its_device_goes_with_its_app_should_count_it_
         tally accepted=1 expired=1
         ",
     );
+}
+
+#[test]
+fn given_a_device_with_a_backlog_when_its_app_is_deleted_should_keep_what_was_counted() {
+    check(&format!(
+        "{A}
+        push A n=3
+        commit             -> push s1 1..3 x
+                           -> 3x answered r t A:online
+        ack s1 1 2
+        delete demo
+        commit             -> close s1 Removed
+                           -> appgone demo
+                           -> answered q done
+        tick 1s
+        commit
+        devices 0
+        tally accepted=3 acked=2
+        jump 172800s
+        commit
+        tally accepted=3 acked=2 expired=1
+        "
+    ));
 }
 
 #[test]
