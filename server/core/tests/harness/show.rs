@@ -178,7 +178,9 @@ pub(super) fn answer(
         Answer::Alias(alias) => vec![alias.as_deref().unwrap_or("none").to_owned()],
         Answer::Done => vec!["done".to_owned()],
         Answer::LiveSession(live) => vec![live.as_ref().map_or("none".to_owned(), |live| {
-            format!("under={} queue={}", live.under_way.len(), live.queue_len)
+            let behind = if live.is_behind { " behind" } else { "" };
+            let under = live.under_way.len();
+            format!("under={under} queue={}{behind}", live.queue_len)
         })],
         Answer::DeviceHistory(history) => vec![
             format!("waiting={}", history.waiting.len()),

@@ -331,3 +331,40 @@ fn given_a_day_that_ends_in_a_batch_before_a_push_for_it_when_committed_should_c
         "
     ));
 }
+
+#[test]
+fn given_a_queued_message_of_a_dropped_day_when_it_expires_in_the_session_should_be_counted_once() {
+    check(&format!(
+        "{A}
+        push A ttl=3d n=64
+        push A
+        commit             -> push s1 1..64 x
+                           -> 65x answered r t A:online
+        clock 13h
+        tick 1s
+        commit
+        tally accepted=65 expired=1
+        ack s1 1..64       # room for the last one, whose time is over
+        tick 1s
+        commit
+        tally accepted=65 acked=64 expired=1
+        "
+    ));
+}
+
+#[test]
+fn given_days_that_end_together_when_dropped_should_count_all_that_was_left_of_them() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A n=2
+        push A ttl=1d
+        push A ttl=9d
+        commit             -> 4x answered r t A:offline
+        jump 3d
+        commit
+        counts expired=3
+        tally accepted=4 expired=3
+        "
+    ));
+}

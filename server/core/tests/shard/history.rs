@@ -55,6 +55,30 @@ fn given_pushes_in_every_stage_when_asked_should_tell_each() {
 }
 
 #[test]
+fn given_a_live_session_when_asked_should_tell_what_is_sent_queued_and_behind() {
+    check(&format!(
+        "{A}
+        live A           -> answered q under=0 queue=0
+        push A n=3
+        commit           -> push s1 1..3 x
+                         -> 3x answered r t A:online
+        ack s1 1
+        live A           -> answered q under=2 queue=0
+        push A n=62
+        commit           -> push s1 4..65 x
+                         -> 62x answered r t A:online
+        push A n=64
+        commit           -> 64x answered r t A:online
+        live A           -> answered q under=64 queue=64
+        push A
+        push A ttl=-1
+        commit           -> 2x answered r t A:online
+        live A           -> answered q under=64 queue=65 behind
+        "
+    ));
+}
+
+#[test]
 fn given_a_muted_device_when_its_task_is_asked_for_should_say_filtered() {
     check(&format!(
         "{A}
