@@ -21,15 +21,16 @@ targets() {
 # comparisons and every assertion are on.
 build() {
     cargo fuzz build --fuzz-dir . --sanitizer none "$@"
-    programs="target/$(rustc -vV | sed -n 's/^host: //p')/release"
+    programs="${CARGO_TARGET_DIR:-target}/$(rustc -vV | sed -n 's/^host: //p')/release"
 }
 
-# fuzz TARGET SECONDS CORPUS: one run of what was built; what it learns stays in CORPUS, an input
-# that shows a fault in artifacts/TARGET.
+# fuzz TARGET SECONDS CORPUS [exec]: one run of what was built; 0 seconds: until it is told to end.
+# What it learns stays in CORPUS, an input that shows a fault in artifacts/TARGET. With exec it
+# takes the place of the shell that it runs in.
 fuzz() {
     local target="$1" seconds="$2" learnt="$3"
     mkdir -p "$learnt" "artifacts/$target"
-    "$programs/$target" "$learnt" "corpus/$target" \
+    ${4:-} "$programs/$target" "$learnt" "corpus/$target" \
         "-artifact_prefix=artifacts/$target/" "-max_total_time=$seconds" \
         "-dict=dictionaries/$target.dict" -max_len=1024 \
         -timeout=20 -rss_limit_mb=2048 -print_final_stats=1

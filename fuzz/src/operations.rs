@@ -3,6 +3,9 @@
 //! Each byte names a step, the next ones its parameters; at the end everything ends in order.
 //! Checked: see `world`, and the sum of stages by the same oracle as the tests of the core.
 
+mod answers;
+mod apps;
+mod rows;
 #[path = "../../server/core/tests/harness/sums.rs"]
 #[allow(dead_code, reason = "the oracle is shared with the tests of the core")]
 mod sums;
@@ -49,7 +52,7 @@ pub fn feed(bytes: &[u8]) {
 }
 
 fn step(world: &mut World, script: &mut Script<'_>) {
-    match script.byte() % 20 {
+    match script.byte() % 23 {
         0 => world.open(script.byte()),
         1 => world.register(script.byte(), script.byte()),
         2 => world.log_in(script.byte(), script.byte(), script.byte() & 1 == 1),
@@ -84,7 +87,10 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             world.crash(synced_only, 1 + u16::from(script.byte() % 3));
         }
         18 => world.step_clock(i64::from(script.byte() as i8) * 600_000),
-        _ => world.drain(u32::from(script.byte()) * 100),
+        19 => world.drain(u32::from(script.byte()) * 100),
+        20 => operator_asks(world, script),
+        21 => history_asks(world, script),
+        _ => world.speak(script.byte()),
     }
 }
 
@@ -120,6 +126,7 @@ fn a_push(world: &mut World, script: &mut Script<'_>) -> Push {
         request_id: world.request_id(request),
         task_id: world.task_id(),
         storage,
+        vendor: None,
         body: body.into(),
     }
 }
@@ -131,7 +138,7 @@ fn push(world: &mut World, script: &mut Script<'_>) {
         return;
     };
     for _ in 0..=times % 80 {
-        let app = world.app();
+        let app = world.asker(cid);
         let command = Command::PushSingle {
             app,
             cid,
@@ -151,14 +158,15 @@ fn push_many(world: &mut World, script: &mut Script<'_>) {
         // A probe may be out of date by the time of the push.
         let reach = [Reach::Online, Reach::Offline, Reach::Filtered][usize::from(reach % 3)];
         if let Some(cid) = world.device(device)
-            && targets.iter().all(|(other, _)| *other != cid)
+            && targets
+                .iter()
+                .all(|(other, _)| *other != cid && world.app_of(*other) == world.app_of(cid))
         {
             targets.push((cid, reach));
         }
     }
     let push = a_push(world, script);
-    if !targets.is_empty() {
-        let app = world.app();
+    if let Some(app) = targets.first().and_then(|(cid, _)| world.app_of(*cid)) {
         world.ask(0, Command::PushMany { app, targets, push });
     }
 }
@@ -197,7 +205,7 @@ fn third_party_asks(world: &mut World, script: &mut Script<'_>) {
     let Some(cid) = world.device(script.byte()) else {
         return;
     };
-    let (app, alias_type, alias) = (world.app(), Box::from(""), name(script));
+    let (app, alias_type, alias) = (world.asker(cid), Box::from(""), name(script));
     let owner = world.owner(cid);
     let (at, command) = match what % 6 {
         0 => (
@@ -246,6 +254,34 @@ fn third_party_asks(world: &mut World, script: &mut Script<'_>) {
                 bindings: vec![(cid, alias)],
             },
         ),
+    };
+    world.ask(at, command);
+}
+
+/// What the operator does with an app.
+fn operator_asks(world: &mut World, script: &mut Script<'_>) {
+    let (what, pick) = (script.byte(), script.byte());
+    let until_ms = world.wall_ms() + u64::from(pick) * 1_000;
+    if let Some(command) = world.apps.command(what, pick, until_ms) {
+        world.ask(0, command);
+    }
+}
+
+/// What the operator asks: why did it not arrive?
+fn history_asks(world: &mut World, script: &mut Script<'_>) {
+    let (what, pick) = (script.byte(), script.byte());
+    let Some(cid) = world.device(pick) else {
+        return;
+    };
+    let (app, owner) = (world.asker(cid), world.owner(cid));
+    let (at, command) = match what % 3 {
+        0 => (owner, Command::LiveSession { app, cid }),
+        1 => (owner, Command::DeviceHistory { app, cid }),
+        _ => {
+            let task_id = world.questions.task(pick);
+            let task_id = task_id.unwrap_or_else(|| "of nobody".into());
+            (0, Command::TaskHistory { app, task_id })
+        }
     };
     world.ask(at, command);
 }

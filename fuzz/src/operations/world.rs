@@ -1,17 +1,17 @@
 //! Shards, the rows below them, the links of devices above them, and what is on its way between.
 //!
 //! Checked: the invariants of each shard after each step; a frame goes to a link that is open, can
-//! be written, and a push goes to the owner of its CID in rising order; a ticket is answered once;
-//! ids of messages rise over all commits; at the end every shard comes to rest and the stages add up.
+//! be written, and a push goes to the owner of its CID in rising order; who may not come in, or may
+//! no longer stay, has no link; ids of messages rise over all commits; at the end every shard comes
+//! to rest, the rows agree and the stages add up. Answers: see `answers`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use protocol::{
     ClientId, Decoder, DeviceSecret, Frame, Hello, Identity as Who, InstallId, MessageId, Peer,
-    Platform,
+    Platform, Welcome,
 };
-use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Now};
 use server_core::command::Command;
@@ -26,7 +26,9 @@ use server_core::rows::MemoryRows;
 use server_core::shard::{Identity, Settings, Shard};
 use server_core::wheel::TICK_MS;
 
-use super::sums;
+use super::answers::Questions;
+use super::apps::Apps;
+use super::{rows, sums};
 use crate::planted;
 
 const START_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
@@ -34,11 +36,15 @@ const START_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 const LINKS_MAX: usize = 8;
 /// Devices of a script: few, so that they meet.
 const INSTALLS: u8 = 5;
-const APP_ID: &str = "demo";
+/// Rounds after which everything that has an end must have come to it.
+const ROUNDS_MAX: usize = 100;
 
 pub(super) struct World {
     shards: Vec<Shard>,
-    now: Now,
+    pub(super) now: Now,
+    pub(super) apps: Apps,
+    pub(super) questions: Questions,
+    how: How,
     rows: MemoryRows,
     /// What a crash leaves when nothing behind the last sync survives, if that is not all.
     synced: Option<MemoryRows>,
@@ -49,21 +55,43 @@ pub(super) struct World {
     read_done: VecDeque<(ShardNo, ReadDone)>,
     links: Vec<Link>,
     made: u64,
-    tickets: BTreeSet<Ticket>,
-    cids: Vec<(ClientId, u8)>,
+    devices: Vec<Device>,
     last_id: MessageId,
     /// Messages that had no row, so that a crash forgets them.
     without_row: u64,
     forgotten_max: u64,
 }
 
-struct Link {
+/// How devices and third parties speak from here on.
+#[derive(Default)]
+struct How {
+    /// The app of new devices.
+    app: u8,
+    /// How hellos are signed.
+    sign: u8,
+    /// Whether that app is named for every device, whichever it belongs to.
+    is_foreign: bool,
+}
+
+/// A device that was welcomed once.
+struct Device {
+    cid: ClientId,
+    secret: DeviceSecret,
+    app_id: String,
+    app: AppNo,
+    /// That of its last login.
+    generation: u64,
+}
+
+pub(super) struct Link {
     at: usize,
     session: SessionId,
     decoder: Decoder,
-    install: u8,
+    /// Its first hello.
+    hello: Option<Hello>,
     cid: Option<ClientId>,
-    came: Vec<MessageId>,
+    pub(super) generation: Option<u64>,
+    pub(super) came: Vec<MessageId>,
 }
 
 impl World {
@@ -75,6 +103,9 @@ impl World {
                 wall_ms: START_MS,
                 mono_ms: 0,
             },
+            apps: Apps::default(),
+            questions: Questions::default(),
+            how: How::default(),
             ids: Ids::recover(&rows).expect("memory reads"),
             synced: None,
             rows,
@@ -84,25 +115,12 @@ impl World {
             read_done: VecDeque::new(),
             links: Vec::new(),
             made: 0,
-            tickets: BTreeSet::new(),
-            cids: Vec::new(),
+            devices: Vec::new(),
             last_id: MessageId::NONE,
             without_row: 0,
             forgotten_max: 0,
         };
-        let app = App {
-            number: 0,
-            app_id: APP_ID.into(),
-            app_key: "key".into(),
-            app_secret: "secret".into(),
-            master_secret: "master".into(),
-            name: APP_ID.into(),
-            created_ms: 0,
-            disabled: false,
-            sign_required: false,
-            previous: None,
-            settings: Box::default(),
-        };
+        let app = world.apps.create().expect("there is none yet");
         world.commit_batch(&[Submitted {
             shard: ShardNo(0),
             op: Op::CreateApp { ticket: None, app },
@@ -124,6 +142,7 @@ impl World {
         self.committed.clear();
         self.now.mono_ms = 0;
         let apps = recovery::apps(&self.rows).expect("memory reads");
+        self.apps.boot(shards, &self.rows);
         let owners = recovery::devices(&self.rows, shards).expect("memory reads");
         self.shards = (0..shards)
             .zip(owners)
@@ -156,7 +175,10 @@ impl World {
                 self.last_id = message.id;
                 self.without_row += u64::from(!message.kept);
             }
+            self.apps.committed(event);
         }
+        let events = applied.events.iter().map(|(_, event)| event);
+        self.questions.committed(batch, events, self.now.wall_ms);
         self.committed.extend(applied.events);
     }
 
@@ -186,28 +208,19 @@ impl World {
                 self.links[link].session = session;
                 self.feed(usize::from(to.0), ShardEvent::Adopted(session, hello));
             }
-            Effect::Answer(ticket, _) => {
-                assert!(self.tickets.remove(&ticket), "a ticket is answered once");
-            }
-            Effect::App(_) => {}
-            #[allow(unreachable_patterns, reason = "effects that no step of a script has")]
-            _ => {}
+            Effect::Answer(ticket, answer) => self.answered(at, ticket, &answer),
+            Effect::App(app) => self.apps.tell(at, app, false),
+            Effect::AppGone(app) => self.apps.tell(at, app, true),
         }
     }
 
     fn sent(&mut self, at: usize, session: SessionId, frame: &Frame) {
         assert_eq!(frame.check(), Ok(()), "a frame of ours can be written");
         let link = self.link_of(at, session);
-        let link = &mut self.links[link];
         match frame {
-            Frame::Welcome(welcome) => {
-                assert_eq!(link.cid.replace(welcome.cid), None, "one welcome");
-                let known = (welcome.cid, link.install);
-                if !self.cids.contains(&known) {
-                    self.cids.push(known);
-                }
-            }
+            Frame::Welcome(welcome) => self.welcomed(at, link, welcome),
             Frame::Push(push) => {
+                let link = &mut self.links[link];
                 let cid = link.cid.expect("a push comes after the welcome");
                 let owner = Slot::of_cid(cid).shard(self.shards.len() as u16);
                 assert_eq!(owner, ShardNo(at as u16), "its owner sends it");
@@ -217,6 +230,37 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    fn welcomed(&mut self, at: usize, link: usize, welcome: &Welcome) {
+        let link = &mut self.links[link];
+        assert_eq!(link.cid.replace(welcome.cid), None, "one welcome");
+        link.generation = Some(welcome.generation);
+        let hello = link.hello.as_ref().expect("a hello comes first");
+        let app = self.apps.known(at, &hello.app_id);
+        let app = app.expect("nobody comes in to an app that is gone");
+        assert!(!app.disabled, "nobody comes in to a disabled app");
+        let app = AppNo(app.number);
+        let mut devices = self.devices.iter_mut();
+        if let Some(known) = devices.find(|known| known.cid == welcome.cid) {
+            assert!(known.generation < welcome.generation, "the newer is higher");
+            known.generation = welcome.generation;
+            assert!(known.secret == hello.secret, "by its own secret");
+            assert_eq!(known.app, app, "by its own app");
+        } else {
+            self.devices.push(Device {
+                cid: welcome.cid,
+                secret: hello.secret.clone(),
+                app_id: hello.app_id.clone(),
+                app,
+                generation: welcome.generation,
+            });
+        }
+    }
+
+    /// The link that was welcomed as this device and is open.
+    pub(super) fn live_link(&self, cid: ClientId) -> Option<&Link> {
+        self.links.iter().find(|link| link.cid == Some(cid))
     }
 
     fn link_of(&self, at: usize, session: SessionId) -> usize {
@@ -246,8 +290,9 @@ impl World {
             at,
             session,
             decoder: Decoder::new(Peer::Device),
-            install: 0,
+            hello: None,
             cid: None,
+            generation: None,
             came: Vec::new(),
         });
         self.feed(at, ShardEvent::Opened(session));
@@ -260,40 +305,63 @@ impl World {
         }
     }
 
+    /// From here on: which app new devices have, how hellos are signed, and whether that app is
+    /// named for devices of others too.
+    pub(super) fn speak(&mut self, how: u8) {
+        self.how = How {
+            app: how % 4,
+            sign: how / 4 % 4,
+            is_foreign: how & 16 == 16,
+        };
+    }
+
     pub(super) fn register(&mut self, link: u8, install: u8) {
         let install = install % INSTALLS;
         let identity = Who::Register(InstallId::from_bytes([install; 16]));
-        self.greet(link, identity, install, MessageId::NONE);
+        let secret = DeviceSecret::from_bytes([install; 32]);
+        let app_id = self.apps.id(self.how.app);
+        self.greet(link, app_id, identity, secret, MessageId::NONE);
     }
 
     pub(super) fn log_in(&mut self, link: u8, device: u8, resume: bool) {
-        if let Some(&(cid, install)) = self.cids.get(usize::from(device) % self.cids.len().max(1)) {
-            let resume = if resume {
-                self.last_id
-            } else {
-                MessageId::NONE
-            };
-            self.greet(link, Who::Login(cid), install, resume);
-        }
+        let at = usize::from(device) % self.devices.len().max(1);
+        let Some(device) = self.devices.get(at) else {
+            return;
+        };
+        let resume = if resume {
+            self.last_id
+        } else {
+            MessageId::NONE
+        };
+        let app_id = if self.how.is_foreign {
+            self.apps.id(self.how.app)
+        } else {
+            device.app_id.clone()
+        };
+        let secret = device.secret.clone();
+        self.greet(link, app_id, Who::Login(device.cid), secret, resume);
     }
 
-    fn greet(&mut self, link: u8, identity: Who, install: u8, resume: MessageId) {
-        if let Some(at) = self.pick(link)
-            && self.links[at].cid.is_none()
-        {
-            self.links[at].install = install;
-        }
-        let hello = Hello {
+    fn greet(
+        &mut self,
+        link: u8,
+        app_id: String,
+        identity: Who,
+        secret: DeviceSecret,
+        resume: MessageId,
+    ) {
+        let mut hello = Hello {
             minor: 0,
-            app_id: APP_ID.into(),
+            app_id,
             identity,
-            secret: DeviceSecret::from_bytes([install; 32]),
+            secret,
             sign: None,
             resume,
             heartbeat_s: 10,
             platform: Platform::Android,
             sdk_version: String::new(),
         };
+        hello.sign = self.apps.sign(&hello, self.how.sign);
         self.frame(link, Frame::Hello(hello));
     }
 
@@ -316,8 +384,15 @@ impl World {
             let at = link.at;
             match link.decoder.next_frame() {
                 Ok(Some(frame)) => {
+                    let mut may = true;
+                    if let Frame::Hello(hello) = &frame {
+                        may = self.apps.may(at, hello, self.now.wall_ms);
+                        link.hello.get_or_insert_with(|| hello.clone());
+                    }
                     let place = self.links.iter().position(|link| link.session == session);
+                    let open = self.links.len();
                     self.feed(at, ShardEvent::Frame(session, frame));
+                    assert!(may || self.links.len() < open, "refused: closed");
                     // A hand-off gives it another session, at the same place among the links.
                     if let Some(link) = place.and_then(|place| self.links.get(place))
                         && link.session.0 > session.0
@@ -342,16 +417,28 @@ impl World {
     }
 
     pub(super) fn device(&self, number: u8) -> Option<ClientId> {
-        let at = usize::from(number) % self.cids.len().max(1);
-        self.cids.get(at).map(|(cid, _)| *cid)
+        let at = usize::from(number) % self.devices.len().max(1);
+        self.devices.get(at).map(|device| device.cid)
+    }
+
+    /// The app that a device belongs to, whether it still exists or not.
+    pub(super) fn app_of(&self, cid: ClientId) -> Option<AppNo> {
+        let known = self.devices.iter().find(|device| device.cid == cid);
+        known.map(|device| device.app)
+    }
+
+    /// The app that asks for a device.
+    pub(super) fn asker(&self, cid: ClientId) -> AppNo {
+        let own = self.app_of(cid).expect("a device that was welcomed");
+        let named = self.apps.known(0, &self.apps.id(self.how.app));
+        match named {
+            Some(app) if self.how.is_foreign => AppNo(app.number),
+            _ => own,
+        }
     }
 
     pub(super) fn owner(&self, cid: ClientId) -> usize {
         usize::from(Slot::of_cid(cid).shard(self.shards.len() as u16).0)
-    }
-
-    pub(super) fn app(&self) -> AppNo {
-        AppNo(1)
     }
 
     pub(super) fn wall_ms(&self) -> u64 {
@@ -375,7 +462,8 @@ impl World {
     pub(super) fn ask(&mut self, at: usize, command: Command) {
         self.made += 1;
         let ticket = Ticket(self.made);
-        self.tickets.insert(ticket);
+        self.questions
+            .asked(ticket, command.clone(), self.now.wall_ms);
         self.feed(at, ShardEvent::Command(ticket, command));
     }
 
@@ -392,7 +480,19 @@ impl World {
     /// The shards hear what became durable and what was read.
     pub(super) fn deliver(&mut self) {
         while let Some((shard, event)) = self.committed.pop_front() {
-            self.feed(usize::from(shard.0), ShardEvent::Committed(event));
+            let at = usize::from(shard.0);
+            self.apps.heard(at, &event);
+            let ends = match &event {
+                Committed::AppGone(app) => Some(app.number),
+                Committed::App(app) if app.disabled => Some(app.number),
+                _ => None,
+            };
+            self.feed(at, ShardEvent::Committed(event));
+            if let Some(number) = ends {
+                let mut here = self.links.iter().filter(|link| link.at == at);
+                let of_it = |cid| self.app_of(cid) == Some(AppNo(number));
+                assert!(!here.any(|link| link.cid.is_some_and(of_it)), "all closed");
+            }
         }
         while let Some((shard, done)) = self.read_done.pop_front() {
             self.feed(usize::from(shard.0), ShardEvent::Read(done));
@@ -438,7 +538,7 @@ impl World {
         }
         self.forgotten_max = self.without_row;
         self.links.clear();
-        self.tickets.clear();
+        self.questions.crash();
         self.commits.clear();
         self.reads.clear();
         self.committed.clear();
@@ -457,19 +557,31 @@ impl World {
         for at in 0..self.shards.len() {
             self.feed(at, ShardEvent::Finish);
         }
-        for _ in 0..100 {
+        for _ in 0..ROUNDS_MAX {
             if self.shards.iter().all(Shard::is_at_rest) {
                 break;
             }
-            self.commit(0);
-            self.read(0);
-            self.deliver();
-            self.pass(1_000);
+            self.work();
         }
         assert!(self.shards.iter().all(Shard::is_at_rest), "never at rest");
         self.check();
-        assert!(self.tickets.is_empty(), "unanswered: {:?}", self.tickets);
+        self.questions.check_all_answered();
         assert!(self.links.is_empty(), "every link was closed");
+        for _ in 0..ROUNDS_MAX {
+            if !rows::has_orphans(&self.rows) {
+                break;
+            }
+            self.work();
+        }
+        assert!(!rows::has_orphans(&self.rows), "a device of no app");
+        rows::check(&self.rows);
         sums::check(&self.rows, self.forgotten_max);
+    }
+
+    fn work(&mut self) {
+        self.commit(0);
+        self.read(0);
+        self.deliver();
+        self.pass(1_000);
     }
 }
