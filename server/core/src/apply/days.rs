@@ -118,3 +118,32 @@ fn add(tally: &mut Tally, delta: &Tally) {
 pub fn finals(tally: &Tally) -> u64 {
     tally.acked + tally.expired + tally.revoked + tally.filtered + tally.failed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_numbers_in_every_stage_when_added_should_add_each_and_count_the_final_ones() {
+        let mut tally = Tally {
+            accepted: 1 << 10,
+            acked: 1,
+            expired: 1 << 1,
+            revoked: 1 << 2,
+            filtered: 1 << 3,
+            failed: 1 << 4,
+        };
+        let before = tally;
+        assert_eq!(finals(&tally), 0b1_1111);
+        add(&mut tally, &before);
+        assert_eq!(tally.accepted, 1 << 11);
+        let twice = [
+            tally.acked,
+            tally.expired,
+            tally.revoked,
+            tally.filtered,
+            tally.failed,
+        ];
+        assert_eq!(twice, [2, 4, 8, 16, 32]);
+    }
+}

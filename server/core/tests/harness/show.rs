@@ -189,19 +189,19 @@ pub(super) fn answer(
         Answer::TaskHistory(None) => vec!["no-task".to_owned()],
         Answer::TaskHistory(Some(history)) => {
             let stages = history.task.targets.iter().zip(&history.outcomes);
-            stages
-                .map(|(target, outcome)| {
-                    let stage = stage_of(
-                        StoredStatus::from_number(target.status),
-                        *outcome,
-                        None,
-                        history.task.expires_ms,
-                        now_ms,
-                    );
-                    let cid = protocol::ClientId::from_bytes(target.cid);
-                    format!("{}:{}", name(cid), stage.name())
-                })
-                .collect()
+            let words = stages.map(|(target, outcome)| {
+                let stage = stage_of(
+                    StoredStatus::from_number(target.status),
+                    *outcome,
+                    None,
+                    history.task.expires_ms,
+                    now_ms,
+                );
+                let cid = protocol::ClientId::from_bytes(target.cid);
+                format!("{}:{}", name(cid), stage.name())
+            });
+            let unkept = (!history.task.kept).then(|| "unkept".to_owned());
+            words.chain(unkept).collect()
         }
         Answer::AppCreated(app) => vec![format!("created {}", app.number)],
         Answer::TargetInvalid => vec!["target-invalid".to_owned()],

@@ -34,7 +34,8 @@ fn given_pushes_in_every_stage_when_asked_should_tell_each() {
         device A
         read                    -> answered q A:Acked
                                 -> 2x answered q A:Stored
-                                -> 2x answered q A:Expired
+                                -> answered q A:Expired
+                                -> answered q A:Expired unkept
                                 -> answered q no-task
                                 -> answered q waiting=3 ended=A
         crash
