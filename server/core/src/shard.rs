@@ -508,3 +508,23 @@ fn clip(text: &str, len_max: usize) -> String {
     }
     text[..end].to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::clip;
+
+    #[test]
+    fn given_texts_around_a_limit_when_clipped_should_fit_and_end_at_a_character() {
+        for (text, len_max, clipped) in [
+            ("", 4, ""),
+            ("abcd", 4, "abcd"),
+            ("abcde", 4, "abcd"),
+            ("ab字", 5, "ab字"),
+            ("ab字", 4, "ab"),
+            ("ab字", 3, "ab"),
+            ("字", 2, ""),
+        ] {
+            assert_eq!(clip(text, len_max), clipped, "{text} in {len_max}");
+        }
+    }
+}

@@ -27,7 +27,8 @@
 //! | `refuse [crash]`, `refuse reads` | the store refuses what waits (and is started anew) |
 //! | `read [N]`, `read hold`, `deliver reads` | the same for reads |
 //! | `waiting commits=1 reads=0` | how much waits |
-//! | `line 3` | at most so many sessions of a shard stand in line for a page |
+//! | `line 1..3` | so many sessions of a shard stand in line for a page |
+//! | `rest yes` | whether nothing is under way |
 //! | `tick 5s` | time passes in steps of one tick; `jump 5s` in one step; `clock -5s` steps the wall clock |
 //! | `drain 5s`, `finish` | as the events |
 //! | `crash [unsynced] [shards=2]` | everything but the rows is gone |

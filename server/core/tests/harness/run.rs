@@ -64,12 +64,17 @@ impl World {
             "waiting" => self.waiting(line),
             "line" => {
                 let longest = self.shards.iter().map(Shard::page_line_len).max();
-                let len_max = number(line.word(1)) as usize;
+                let (least, most) = line.word(1).split_once("..").expect("from..to");
+                let span = number(least) as usize..=number(most) as usize;
                 assert!(
-                    longest <= Some(len_max),
+                    longest.is_some_and(|longest| span.contains(&longest)),
                     "line {}: {longest:?}",
                     line.number
                 );
+            }
+            "rest" => {
+                let rest = self.shards.iter().all(Shard::is_at_rest);
+                assert_eq!(rest, line.word(1) == "yes", "line {}: rest", line.number);
             }
             "tick" => self.pass(duration_ms(line.word(1)) as u64, TICK_MS),
             "jump" => {
@@ -140,6 +145,7 @@ impl World {
             };
             for (shard, read) in std::mem::take(&mut self.reads) {
                 let done = read.refused(error());
+                assert_eq!(done.error(), Some(&error()), "the log is told why");
                 self.feed(usize::from(shard.0), ShardEvent::Read(done));
             }
             return;

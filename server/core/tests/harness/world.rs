@@ -3,7 +3,7 @@
 //! Always: ids of messages rise strictly over all commits, crashes included; a generation of a
 //! CID rises with each welcome; a ticket is answered once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use protocol::{ClientId, Frame, MessageId};
 use schema::record::App;
@@ -319,8 +319,12 @@ impl World {
     }
 
     pub(super) fn check_invariants(&self) {
-        for shard in &self.shards {
+        let known: BTreeSet<&(usize, SessionId)> = self.sessions.values().collect();
+        for (at, shard) in self.shards.iter().enumerate() {
             shard.check_invariants();
+            let here = known.iter().filter(|(of, _)| *of == at);
+            let open = here.filter(|(_, session)| shard.has_session(*session));
+            assert_eq!(shard.session_len(), open.count(), "sessions of shard {at}");
         }
         let nothing_waits = self.commits.is_empty()
             && self.reads.is_empty()
@@ -357,6 +361,7 @@ impl World {
         let count = count.min(self.reads.len());
         for (shard, read) in self.reads.drain(..count).collect::<Vec<_>>() {
             let done = server_core::read::perform(read, &self.rows);
+            assert_eq!(done.error(), None, "memory reads");
             self.held_reads.push_back((shard, done));
         }
     }

@@ -115,6 +115,7 @@ fn given_a_session_in_the_line_when_it_goes_should_give_its_place_to_the_next() 
         hello s3 login A     -> welcome s3 A known hb=240
         open s4
         hello s4 login B     -> welcome s4 B known hb=240
+        line 2..2
         gone s3
         read 1               -> answered q none
         waiting reads=256
@@ -138,7 +139,7 @@ fn given_a_reader_that_hangs_when_a_device_comes_and_goes_should_not_lengthen_th
         script += &format!(
             "open t{n}
             hello t{n} login A -> welcome t{n} A known hb=240
-            line 3
+            line 1..3
             gone t{n}
             "
         );

@@ -102,3 +102,46 @@ fn given_an_unstored_message_under_way_when_finished_should_still_be_counted() {
         "
     ));
 }
+
+#[test]
+fn given_each_thing_that_can_be_under_way_when_asked_should_rest_only_without_it() {
+    check(&format!(
+        "{A}
+        rest no            # a session
+        gone s1
+        rest no            # where it was last heard
+        tick 1s
+        rest no            # that on its way to the disk
+        commit
+        rest yes
+        push A ttl=1h
+        rest no            # a commit
+        commit             -> answered r t A:offline
+        rest yes
+        cids alice
+        rest no            # a read
+        read               -> answered q none
+        rest yes
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        read               -> push s2 1 x
+        ack s2 1
+        gone s2
+        tick 1s
+        commit
+        rest yes
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        push A ttl=-1
+        commit hold
+        gone s2
+        tick 1s
+        commit hold
+        deliver            -> answered r t A:online
+        rest no            # an end that is not counted
+        tick 1s
+        commit
+        rest yes
+        "
+    ));
+}
