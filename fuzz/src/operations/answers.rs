@@ -122,7 +122,10 @@ impl Questions {
     /// Whether the history must still hold a task when it is asked for.
     fn must_know(&self, task: &Task, asked_ms: u64) -> bool {
         let day = Day::of_ms(task.accepted_ms).0;
-        day <= Day::of_ms(asked_ms).0 + 1 && Day::of_ms(self.newest_ms).0 <= day + HISTORY_DAYS
+        let asked = Day::of_ms(asked_ms).0;
+        day <= asked + 1
+            && asked <= day + HISTORY_DAYS
+            && Day::of_ms(self.newest_ms).0 <= day + HISTORY_DAYS
     }
 
     fn check_task(&self, asked: &Asked, app: AppNo, task_id: &str, history: Option<&TaskHistory>) {

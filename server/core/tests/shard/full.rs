@@ -48,6 +48,20 @@ fn given_a_busy_request_when_repeated_later_should_be_accepted() {
 }
 
 #[test]
+fn given_bodies_that_fill_their_bound_when_one_is_durable_should_take_one_more() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A n=511 body=x*65536
+        commit 1             -> answered r t A:offline
+        push A body=x*65536
+        push A body=x*65536  -> answered r busy
+        commit               -> 511x answered r t A:offline
+        "
+    ));
+}
+
+#[test]
 fn given_bodies_that_fill_their_bound_when_pushed_should_answer_busy() {
     check(&format!(
         "{A}
