@@ -462,3 +462,21 @@ fn given_a_message_that_had_expired_when_its_page_was_asked_for_when_the_clock_i
         "nothing was read of this one"
     );
 }
+
+#[test]
+fn given_each_thing_that_can_wait_when_asked_should_be_idle_only_without_it() {
+    let mut finals = Finals::new();
+    let mut outbox = Outbox::new(MessageId(0), MessageId(0), true);
+    assert!(outbox.is_idle());
+    outbox.stored(message(1, true), &mut finals);
+    assert!(!outbox.is_idle(), "one waits in the queue");
+    assert_eq!(
+        outbox.next_push(0, &StoppedGroups::new(), &mut finals),
+        Some(message(1, true))
+    );
+    assert!(!outbox.is_idle(), "one waits for its ack");
+    assert_eq!(outbox.acked(&[MessageId(1)], &mut finals), Ok(()));
+    assert!(outbox.is_idle());
+    let behind = Outbox::new(MessageId(0), MessageId(0), false);
+    assert!(!behind.is_idle(), "some may wait in the store");
+}
