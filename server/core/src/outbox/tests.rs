@@ -468,6 +468,7 @@ fn given_each_thing_that_can_wait_when_asked_should_be_idle_only_without_it() {
     let mut finals = Finals::new();
     let mut outbox = Outbox::new(MessageId(0), MessageId(0), true);
     assert!(outbox.is_idle());
+    assert_eq!(outbox.unacked_len(), 0);
     outbox.stored(message(1, true), &mut finals);
     assert!(!outbox.is_idle(), "one waits in the queue");
     assert_eq!(
