@@ -158,19 +158,20 @@ impl Apps {
 
     /// What an operator does: with an app that it was told of, or with a new one.
     pub(super) fn command(&mut self, what: u8, pick: u8, until_ms: u64) -> Option<Command> {
-        if what % 7 == 6 {
+        let act = what % 7;
+        if act == 6 {
             return self.create().map(Command::CreateApp);
         }
         let at = usize::from(pick) % self.told.len().max(1);
         let app = self.told.values().nth(at)?.clone();
-        Some(match what % 7 {
+        Some(match act {
             5 => Command::DeleteApp(app),
             0 | 1 => Command::ChangeApp(App {
-                disabled: what % 7 == 0,
+                disabled: act == 0,
                 ..app
             }),
             2 | 3 => Command::ChangeApp(App {
-                sign_required: what % 7 == 2,
+                sign_required: act == 2,
                 ..app
             }),
             _ => Command::ChangeApp(App {
