@@ -5,6 +5,8 @@
 
 mod answers;
 mod apps;
+mod groups;
+mod many;
 mod rows;
 #[path = "../../server/core/tests/harness/sums.rs"]
 #[allow(dead_code, reason = "the oracle is shared with the tests of the core")]
@@ -52,7 +54,7 @@ pub fn feed(bytes: &[u8]) {
 }
 
 fn step(world: &mut World, script: &mut Script<'_>) {
-    match script.byte() % 23 {
+    match script.byte() % 26 {
         0 => world.open(script.byte()),
         1 => world.register(script.byte(), script.byte()),
         2 => world.log_in(script.byte(), script.byte(), script.byte() & 1 == 1),
@@ -90,7 +92,10 @@ fn step(world: &mut World, script: &mut Script<'_>) {
         19 => world.drain(u32::from(script.byte()) * 100),
         20 => operator_asks(world, script),
         21 => history_asks(world, script),
-        _ => world.speak(script.byte()),
+        22 => world.speak(script.byte()),
+        23 => many::take(world, script),
+        24 => many::go_on(world, script),
+        _ => many::describe(world, script),
     }
 }
 

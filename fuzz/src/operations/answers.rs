@@ -163,7 +163,10 @@ impl World {
         let questions = &self.questions;
         match (&asked.command, answer) {
             (
-                Command::Probe { .. } | Command::Status { .. } | Command::LiveSession { .. },
+                Command::Probe { .. }
+                | Command::Status { .. }
+                | Command::LiveSession { .. }
+                | Command::MatchTags { .. },
                 Answer::Busy,
             ) => panic!("answered at once or not at all"),
             (_, Answer::Busy) => {}
@@ -190,6 +193,7 @@ impl World {
                 let expected: Vec<(ClientId, Reach)> = self
                     .of_app(at, cids, *app)
                     .map(|cid| match self.live_link(cid) {
+                        _ if self.groups.is_muted(cid) => (cid, Reach::Filtered),
                         Some(_) => (cid, Reach::Online),
                         None => (cid, Reach::Offline),
                     })
@@ -240,7 +244,62 @@ impl World {
             (Command::TaskHistory { app, task_id }, Answer::TaskHistory(history)) => {
                 questions.check_task(&asked, *app, task_id, history.as_deref());
             }
+            (command, answer) if self.answers_many(at, command, answer) => {}
             (command, answer) => panic!("{answer:?} does not answer {command:?}"),
+        }
+    }
+
+    /// Whether this is an answer to a question of those who push to many.
+    fn answers_many(&self, at: usize, command: &Command, answer: &Answer) -> bool {
+        match (command, answer) {
+            (Command::PushGroup { push, .. }, Answer::GroupTaken { task_id }) => {
+                *task_id == push.task_id || push.request_id.is_some()
+            }
+            (
+                Command::PushList { task_id, .. },
+                Answer::Pushed {
+                    task_id: told,
+                    targets,
+                },
+            ) => {
+                let cids: Vec<ClientId> = targets.iter().map(|(cid, _)| *cid).collect();
+                task_id == told && cids == targets_of(command)
+            }
+            (Command::PushList { .. }, Answer::NoSuchTask)
+            | (
+                Command::StopGroup { .. },
+                Answer::Done | Answer::NoSuchTask | Answer::TaskCannotStop,
+            )
+            | (Command::Unschedule { .. }, Answer::Done | Answer::NoSuchTask | Answer::TaskBegun) => {
+                true
+            }
+            (Command::Groups { app, task_ids }, Answer::Groups(views)) => {
+                views.iter().all(|view| {
+                    let sums = &view.sums;
+                    view.group.app == app.0
+                        && task_ids.contains(&view.group.task_id.as_str().into())
+                        && sums.acked + sums.expired + sums.filtered + sums.revoked <= sums.targets
+                })
+            }
+            (Command::SetTags { app, cid, .. }, Answer::Done) => self.app_of(*cid) == Some(*app),
+            (Command::Block { app, cids, .. }, Answer::Done) => {
+                cids.iter().all(|cid| self.app_of(*cid) == Some(*app))
+            }
+            (Command::SetTags { .. } | Command::Block { .. }, Answer::TargetInvalid) => true,
+            (Command::ChangeTag { app, cids, .. }, Answer::Changed(changed)) => {
+                let told = changed.iter().map(|(cid, _)| cid);
+                told.eq(cids)
+                    && changed
+                        .iter()
+                        .all(|(cid, changed)| !changed || self.app_of(*cid) == Some(*app))
+            }
+            (Command::MatchTags { app, terms }, Answer::Cids(matching)) => {
+                let expected = terms.iter().filter(|(cid, term)| {
+                    self.belongs(at, *cid, *app) && self.groups.has_tag(*cid, &term.tags[0])
+                });
+                expected.map(|(cid, _)| cid).eq(matching)
+            }
+            _ => false,
         }
     }
 
@@ -275,7 +334,9 @@ impl World {
 fn targets_of(command: &Command) -> Vec<ClientId> {
     match command {
         Command::PushSingle { cid, .. } => vec![*cid],
-        Command::PushMany { targets, .. } => targets.iter().map(|(cid, _)| *cid).collect(),
+        Command::PushMany { targets, .. } | Command::PushList { targets, .. } => {
+            targets.iter().map(|(cid, _)| *cid).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -1,9 +1,9 @@
-//! What the rows must say of devices and aliases, whatever happened.
+//! What the rows must say of devices, aliases and tags, whatever happened.
 
 use std::collections::BTreeMap;
 
 use protocol::ClientId;
-use schema::record::{AliasOfClient, Binding, Device};
+use schema::record::{AliasOfClient, Binding, ClientTags, Device};
 use server_core::ids::AppNo;
 use server_core::keys;
 use server_core::limits::CIDS_PER_ALIAS_MAX;
@@ -42,6 +42,11 @@ pub(super) fn check(rows: &MemoryRows) {
     }
     for (key, _) in of(rows, Keyspace::Cur) {
         assert!(devices.contains_key(key), "a cursor of no device: {key:x?}");
+    }
+    for (key, value) in of(rows, Keyspace::ClientTags) {
+        assert!(devices.contains_key(key), "tags of no device: {key:x?}");
+        let tags = ClientTags::decode(value).expect("a row of ours").tags;
+        assert!(!tags.is_empty() && tags.is_sorted_by(|a, b| a < b));
     }
     let mut bound: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for (key, value) in of(rows, Keyspace::ClientAlias) {

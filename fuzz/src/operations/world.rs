@@ -28,6 +28,7 @@ use server_core::wheel::TICK_MS;
 
 use super::answers::Questions;
 use super::apps::Apps;
+use super::groups::Groups;
 use super::{rows, sums};
 use crate::planted;
 
@@ -43,6 +44,7 @@ pub(super) struct World {
     shards: Vec<Shard>,
     pub(super) now: Now,
     pub(super) apps: Apps,
+    pub(super) groups: Groups,
     pub(super) questions: Questions,
     how: How,
     rows: MemoryRows,
@@ -57,6 +59,8 @@ pub(super) struct World {
     made: u64,
     devices: Vec<Device>,
     last_id: MessageId,
+    /// The latest that the clock ever showed.
+    latest_ms: u64,
     /// Messages that had no row, so that a crash forgets them.
     without_row: u64,
     forgotten_max: u64,
@@ -104,6 +108,7 @@ impl World {
                 mono_ms: 0,
             },
             apps: Apps::default(),
+            groups: Groups::default(),
             questions: Questions::default(),
             how: How::default(),
             ids: Ids::recover(&rows).expect("memory reads"),
@@ -117,6 +122,7 @@ impl World {
             made: 0,
             devices: Vec::new(),
             last_id: MessageId::NONE,
+            latest_ms: START_MS,
             without_row: 0,
             forgotten_max: 0,
         };
@@ -143,6 +149,8 @@ impl World {
         self.now.mono_ms = 0;
         let apps = recovery::apps(&self.rows).expect("memory reads");
         self.apps.boot(shards, &self.rows);
+        self.groups.boot(shards);
+        let groups = recovery::groups(&self.rows, self.now.wall_ms).expect("memory reads");
         let owners = recovery::devices(&self.rows, shards).expect("memory reads");
         self.shards = (0..shards)
             .zip(owners)
@@ -155,6 +163,7 @@ impl World {
                 };
                 let settings = Settings::default();
                 Shard::new(identity, settings, apps.clone(), devices, self.now)
+                    .with_groups(groups.clone())
             })
             .collect();
     }
@@ -170,10 +179,10 @@ impl World {
         }
         self.rows.commit(applied.writes);
         for (_, event) in &applied.events {
-            if let Committed::Stored { message, .. } = event {
-                assert!(message.id > self.last_id, "ids rise");
-                self.last_id = message.id;
-                self.without_row += u64::from(!message.kept);
+            for (id, kept) in self.groups.committed(event) {
+                assert!(id > self.last_id, "ids rise");
+                self.last_id = id;
+                self.without_row += u64::from(!kept);
             }
             self.apps.committed(event);
         }
@@ -184,6 +193,7 @@ impl World {
 
     fn feed(&mut self, at: usize, event: ShardEvent) {
         let mut effects = Vec::new();
+        self.latest_ms = self.latest_ms.max(self.now.wall_ms);
         self.shards[at].on_event(self.now, event, &mut effects);
         for effect in effects {
             self.perform(at, effect);
@@ -226,6 +236,7 @@ impl World {
                 assert_eq!(owner, ShardNo(at as u16), "its owner sends it");
                 assert!(link.came.last() < Some(&push.id), "in rising order");
                 link.came.push(push.id);
+                self.groups.sent(at, push.id, cid, self.latest_ms);
                 planted::at("operations", &push.body);
             }
             _ => {}
@@ -482,6 +493,7 @@ impl World {
         while let Some((shard, event)) = self.committed.pop_front() {
             let at = usize::from(shard.0);
             self.apps.heard(at, &event);
+            self.groups.heard(at, &event);
             let ends = match &event {
                 Committed::AppGone(app) => Some(app.number),
                 Committed::App(app) if app.disabled => Some(app.number),
