@@ -4,6 +4,7 @@
 //! beyond "no panic" stands at the head of its module. With the feature `planted` each target has
 //! a fault put in on purpose, to prove that it would be found (`docs/fuzzing.md`).
 
+pub mod balancer;
 pub mod frames;
 pub mod http_head;
 pub mod operations;
@@ -11,7 +12,7 @@ mod planted;
 pub mod records;
 pub mod streams;
 
-/// The guard of the HTTP edge stands on these bounds.
+/// What is taken in of the server stands on these bounds.
 #[path = "../../server/src/limits.rs"]
-#[allow(dead_code, reason = "the guard uses a few of them")]
+#[allow(dead_code, reason = "a few of them are used")]
 mod limits;
