@@ -54,6 +54,8 @@ struct Member {
 /// See the module page.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
+    /// The latest wall clock that any commit had.
+    pub(super) latest_ms: u64,
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
     members: BTreeMap<ClientId, Member>,
@@ -286,10 +288,15 @@ impl Groups {
     }
 
     /// Whether the body of a list went with its day, and the clock was set back since.
-    pub(super) fn has_lost_body(&self, app: AppNo, task: &str, latest_ms: u64) -> bool {
-        let dropped = Day::of_ms(latest_ms.saturating_sub(DAY_GRACE_MS));
+    pub(super) fn has_lost_body(&self, app: AppNo, task: &str) -> bool {
         self.of_task(app, task)
-            .is_some_and(|many| Day::of_ms(many.expires_ms) < dropped)
+            .is_some_and(|many| self.may_be_bodiless(many))
+    }
+
+    /// Whether the body of a push may have gone with its day: it may, once a clock said so.
+    fn may_be_bodiless(&self, many: &Many) -> bool {
+        let dropped = Day::of_ms(self.latest_ms.saturating_sub(DAY_GRACE_MS));
+        Day::of_ms(many.expires_ms) < dropped
     }
 
     pub(super) fn stop(&mut self, app: AppNo, task: &str, now_ms: u64, answer: &Answer) {
@@ -340,6 +347,9 @@ impl Groups {
         now_ms: u64,
     ) {
         let shards = self.shards;
+        let bodiless = self
+            .get(number)
+            .is_some_and(|many| self.may_be_bodiless(many));
         let many = self.all.get_mut(&number).expect("what is walked was taken");
         let over = now_ms >= many.expires_ms;
         let runs = many.state == GroupState::Running;
@@ -375,7 +385,7 @@ impl Groups {
                 many.state = GroupState::Done;
                 let left_out = many.must.difference(&many.got).next();
                 assert!(
-                    left_out.is_none(),
+                    left_out.is_none() || bodiless,
                     "{number:?} is done and left out {left_out:?}: {many:?}"
                 );
             }
@@ -390,7 +400,11 @@ impl Groups {
             let row = Group::decode(value).expect("a row of ours");
             let many = self.get(number);
             let many = many.unwrap_or_else(|| panic!("{number:?} has a row and was never taken"));
-            let state = GroupState::from_number(row.state);
+            let state = match GroupState::from_number(row.state) {
+                // It ended as it began, for want of a body.
+                GroupState::Done if self.may_be_bodiless(many) => many.state,
+                state => state,
+            };
             assert_eq!(
                 (state, row.start_ms, row.expires_ms),
                 (many.state, many.start_ms, many.expires_ms),

@@ -60,7 +60,7 @@ impl Ledger {
                 done,
             ) => {
                 let taken = matches!(done, Done::Accepted { .. });
-                let lost = self.groups.has_lost_body(*app, task_id, self.latest_ms);
+                let lost = self.groups.has_lost_body(*app, task_id);
                 let open = self.groups.is_open(*app, task_id, now_ms) && (taken || !lost);
                 assert_eq!(taken, open, "a push of list {task_id}: {done:?}");
                 if let Some(many) = self.groups.of_task(*app, task_id).filter(|_| open) {

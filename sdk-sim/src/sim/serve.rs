@@ -9,6 +9,7 @@ use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo};
 use server_core::limits::WINDOW_BYTES_MAX;
 use server_core::op::Op;
+use server_core::op::{Committed, Done};
 use server_core::outbox::Fate;
 use server_core::wheel::TICK_MS;
 
@@ -45,6 +46,12 @@ impl World {
             ShardEvent::Command(_, Command::PushSingle { .. } | Command::Probe { .. })
         );
         let seat = &mut self.server.seats[at];
+        if let ShardEvent::Committed(Committed::Done(Done::Forgotten { cids, .. })) = &event {
+            // Its old self may have come back between the commit and this.
+            for cid in cids {
+                self.watch.forgotten(*cid);
+            }
+        }
         let cause = seat.counts.event(&event);
         seat.shard.on_event(now, event, &mut effects);
         for effect in &effects {
