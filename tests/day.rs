@@ -331,7 +331,7 @@ impl Day {
             assert!(told == wanted, "{kind}: {} of {}", told.len(), wanted.len());
         }
         let gone = set(&self.gone.cids);
-        self.ledger.assert_ways(&self.desk, &gone);
+        self.ledger.assert_ways(&self.desk, &gone, self.cut_ms);
 
         // What ended unseen, of those who did not come back, is held until its day is over.
         let unseen = [Fate::Waiting, Fate::Expired, Fate::Revoked].into_iter();

@@ -72,6 +72,8 @@ pub(crate) struct Day {
     pub(crate) diary: Diary,
     pub(crate) ledger: Ledger,
     pub(crate) began_ms: u64,
+    /// When the server was killed last.
+    pub(crate) cut_ms: u64,
 }
 
 pub(crate) fn run(server: &Server, args: &[&str]) -> Value {
@@ -128,6 +130,7 @@ impl Day {
             diary,
             ledger: Ledger::default(),
             began_ms,
+            cut_ms: 0,
         };
         day.desk.wait_until_online(&day.all(), &set(&day.home.cids));
         let all = day.all();
@@ -220,6 +223,7 @@ impl Day {
     /// Kills the server and waits until it and those who run are back.
     pub(crate) fn power_cut(&mut self) {
         self.server.kill_nine();
+        self.cut_ms = now_ms();
         self.server.restart();
         self.desk = Desk::of(&self.server);
         let late = self.late.as_ref().map_or(&[][..], |late| &late.cids);
