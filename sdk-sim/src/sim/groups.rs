@@ -120,7 +120,7 @@ impl Groups {
     /// The first push that should have begun or ended by now.
     pub(super) fn unfinished(&self, now_ms: u64) -> Option<GroupNo> {
         let open = |many: &Many| match many.state {
-            GroupState::Running => true,
+            GroupState::Running => !self.may_be_bodiless(many),
             GroupState::Scheduled => many.start_ms <= now_ms,
             _ => false,
         };
