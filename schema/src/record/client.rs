@@ -77,6 +77,16 @@ impl ClientTags {
             tags: row.tags().iter().map(str::to_owned).collect(),
         })
     }
+
+    /// Shows each tag of a stored value without copying it: a start reads those of all clients.
+    ///
+    /// # Errors
+    /// As [`ClientTags::decode`]; then nothing was shown.
+    pub fn visit(bytes: &[u8], visit: impl FnMut(&str)) -> Result<(), SchemaError> {
+        let row = TAGS.open::<fb::ClientTags>(bytes)?;
+        row.tags().iter().for_each(visit);
+        Ok(())
+    }
 }
 
 impl Profile {

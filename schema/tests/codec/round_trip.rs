@@ -125,3 +125,12 @@ proptest! {
         assert_round_trip("number", Number { value: n[0] });
     }
 }
+
+#[test]
+fn given_tags_when_visited_should_be_those_that_were_written() {
+    let bytes = samples::client_tags().encode();
+    let mut seen = Vec::new();
+    ClientTags::visit(&bytes, |tag| seen.push(tag.to_owned())).unwrap();
+    assert_eq!(seen, samples::client_tags().tags);
+    assert!(ClientTags::visit(&bytes[..bytes.len() - 9], |_| panic!("nothing is shown")).is_err());
+}

@@ -188,6 +188,12 @@ impl Devices {
         }
     }
 
+    /// Where a device stands in the sets, to be given its tags one after the other.
+    pub(crate) fn tagged(&mut self, cid: ClientId) -> Option<(&mut AudienceSets, AppNo, u32)> {
+        let device = self.by_cid.get(&cid)?;
+        Some((&mut self.sets, device.app, device.ordinal))
+    }
+
     /// Whether the tags of a device are as a term says.
     pub fn has_tags(&self, cid: ClientId, term: &TagTerm) -> bool {
         self.by_cid

@@ -48,15 +48,16 @@ pub fn devices(rows: &impl Rows, shards: u16) -> Result<Vec<Devices>, RowsError>
         Ok(())
     })?;
     each(rows, Keyspace::ClientTags, |key, value| {
-        let row = ClientTags::decode(value)?;
         let Some(cid) = keys::client_of(key) else {
             return Ok(());
         };
         let owner = Slot::of_cid(cid).shard(shards);
-        for tag in &row.tags {
-            owners[usize::from(owner.0)].set_tag(cid, tag, true);
+        match owners[usize::from(owner.0)].tagged(cid) {
+            Some((sets, app, ordinal)) => {
+                ClientTags::visit(value, |tag| sets.set_tag(app, tag, ordinal, true))
+            }
+            None => Ok(()),
         }
-        Ok(())
     })?;
     Ok(owners)
 }
