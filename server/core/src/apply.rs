@@ -209,6 +209,7 @@ impl<R: Rows> Step<'_, R> {
                 })
             }
             Op::DeleteApp { ticket, app } => {
+                self.apps.remove(&AppNo(app.number));
                 self.rows
                     .writes
                     .delete(Keyspace::App, keys::app(AppNo(app.number)));

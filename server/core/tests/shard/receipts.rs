@@ -130,3 +130,27 @@ fn given_receipts_that_are_told_when_given_up_in_the_same_commit_should_stay_tol
         "
     ));
 }
+
+#[test]
+fn given_an_app_that_is_deleted_when_messages_end_in_the_same_commit_should_keep_no_receipt() {
+    check(&format!(
+        "{ABC}
+        push A task=one
+        push A task=two
+        commit             -> push s1 2..3 x
+                           -> answered r one A:online
+                           -> answered r two A:online
+        ack s1 1 2
+        tick 1s
+        delete demo
+        ack s1 3
+        tick 1s
+        commit             -> close s1 Removed
+                           -> close s2 Removed
+                           -> appgone demo
+                           -> answered q done
+        receipts
+        read               -> answered q one:A:1
+        "
+    ));
+}
