@@ -6,7 +6,7 @@
 
 mod harness;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -57,6 +57,16 @@ impl Disk {
 
     fn end(&self, order: &str) {
         fs::remove_file(self.folder.join(order)).expect("was ordered");
+    }
+
+    /// Holds each flush from now until the file is dropped.
+    fn hold(&self) -> File {
+        // Locked before it has its name: a flush finds the order whole or not at all.
+        let unnamed = self.folder.join("hold.new");
+        let held = File::create(&unnamed).expect("made");
+        held.lock().expect("nobody else knows of it");
+        fs::rename(&unnamed, self.folder.join("hold")).expect("ordered");
+        held
     }
 
     fn holds(&self) -> bool {
@@ -115,7 +125,7 @@ fn given_a_flush_that_hangs_when_pushed_meanwhile_should_answer_and_deliver_only
     push(&third_party, &cid.to_string()).expect("accepted");
     let is_push = |frame: &Frame| matches!(frame, Frame::Push(_)).then_some(());
     device.receive_until("the first push", is_push);
-    disk.order("hold");
+    let held = disk.hold();
     let pushing = std::thread::spawn(move || push(&third_party, &cid.to_string()));
     wait_for("the flush to hang", || disk.holds().then_some(()));
     // Everything but the disk goes on: more than a turn of each thread passes meanwhile.
@@ -126,7 +136,7 @@ fn given_a_flush_that_hangs_when_pushed_meanwhile_should_answer_and_deliver_only
         assert_eq!(readiness(&server.third_party()).0, 200);
     }
     assert!(!pushing.is_finished(), "answered before the flush");
-    disk.end("hold");
+    drop(held);
     pushing.join().expect("no panic").expect("accepted");
     device.receive_until("the push", is_push);
 }

@@ -1,7 +1,7 @@
 // A disk that a test can watch and hold: loaded before the C library, it stands in for the calls by
 // which a program asks for a flush or a folder. Orders are files of the folder in DISK_SHIM:
 //
-//   hold    a flush waits as long as this is there; `held` is made when one waits
+//   hold    a flush waits until nobody has this locked; `held` is made when one waits
 //   broken  a flush fails
 //   full    no folder can be made
 //
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,12 +38,19 @@ static void note(const char *name) {
     close(file);
 }
 
+static void wait_if_held(void) {
+    int file = open_in_folder("hold", O_RDONLY);
+    if (file < 0)
+        return;
+    note("held");
+    while (flock(file, LOCK_SH) != 0)
+        if (errno != EINTR)
+            abort();
+    close(file);
+}
+
 static int flush(long call, int file) {
-    if (is_ordered("hold")) {
-        note("held");
-        while (is_ordered("hold"))
-            usleep(2000);
-    }
+    wait_if_held();
     if (is_ordered("broken")) {
         errno = EIO;
         return -1;
