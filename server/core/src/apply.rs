@@ -21,7 +21,6 @@ mod sums;
 use std::collections::BTreeMap;
 
 use protocol::{ClientId, MessageId};
-use schema::SchemaError;
 use schema::record::{App, Number, Tally};
 
 use crate::clock::Day;
@@ -374,22 +373,10 @@ fn answered(ticket: Ticket, answer: Answer) -> Done {
 }
 
 fn number<R: Rows>(rows: &Overlay<'_, R>, name: &[u8]) -> Result<u64, RowsError> {
-    match rows.get(Keyspace::Meta, name)? {
-        Some(row) => Ok(Number::decode(&row)
-            .map_err(damaged(Keyspace::Meta, name))?
-            .value),
-        None => Ok(0),
-    }
+    let number = rows.row(Keyspace::Meta, name, Number::decode)?;
+    Ok(number.map_or(0, |number| number.value))
 }
 
 fn put_number(writes: &mut WriteSet, name: &[u8], value: u64) {
     writes.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
-}
-
-fn damaged(keyspace: Keyspace, key: &[u8]) -> impl FnOnce(SchemaError) -> RowsError {
-    move |source| RowsError::Damaged {
-        keyspace,
-        key: key.to_vec(),
-        source,
-    }
 }

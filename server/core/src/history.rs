@@ -171,14 +171,9 @@ pub fn task_history(
     let key = keys::task(app, task_id);
     for day in days_back(now_ms) {
         let keyspace = Keyspace::Task(day);
-        let Some(row) = rows.get(keyspace, &key)? else {
+        let Some(task) = rows.row(keyspace, &key, Task::decode)? else {
             continue;
         };
-        let task = Task::decode(&row).map_err(|source| RowsError::Damaged {
-            keyspace,
-            key,
-            source,
-        })?;
         let mut outcomes = Vec::with_capacity(task.targets.len());
         for target in &task.targets {
             let id = MessageId(target.message);
@@ -205,16 +200,8 @@ pub(crate) fn outcome(
     if id == MessageId::NONE {
         return Ok(None);
     }
-    let (keyspace, key) = (Keyspace::Outcome(made_on(id)), keys::outcome(cid, id));
-    let Some(row) = rows.get(keyspace, &key)? else {
-        return Ok(None);
-    };
-    let outcome = Outcome::decode(&row).map_err(|source| RowsError::Damaged {
-        keyspace,
-        key,
-        source,
-    })?;
-    Ok(Some(outcome))
+    let key = keys::outcome(cid, id);
+    rows.row(Keyspace::Outcome(made_on(id)), &key, Outcome::decode)
 }
 
 /// The device, if it is registered.
@@ -224,23 +211,12 @@ pub fn device_history(
     now_ms: u64,
 ) -> Result<Option<DeviceHistory>, RowsError> {
     let key = keys::client(cid);
-    let Some(row) = rows.get(Keyspace::Reg, &key)? else {
+    let Some(device) = rows.row(Keyspace::Reg, &key, Device::decode)? else {
         return Ok(None);
     };
-    let damaged = |keyspace, key: &[u8], source| RowsError::Damaged {
-        keyspace,
-        key: key.to_vec(),
-        source,
-    };
-    let device = Device::decode(&row).map_err(|source| damaged(Keyspace::Reg, &key, source))?;
-    let cursor = match rows.get(Keyspace::Cur, &key)? {
-        Some(row) => Cursor::decode(&row).map_err(|source| damaged(Keyspace::Cur, &key, source))?,
-        None => Cursor {
-            acked: 0,
-            last_login_ms: 0,
-            last_seen_ms: 0,
-        },
-    };
+    let cursor = rows
+        .row(Keyspace::Cur, &key, Cursor::decode)?
+        .unwrap_or_default();
     let page = backlog(rows, cid, MessageId(cursor.acked), now_ms)?;
     let waiting = page.messages.into_iter().map(|message| Waiting {
         id: message.id,
@@ -261,24 +237,13 @@ pub fn device_history(
 
 fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<(String, String)>, RowsError> {
     let mut aliases = Vec::new();
-    let mut failed = None;
-    rows.range(Keyspace::ClientAlias, client, client, &mut |key, value| {
-        let alias_type =
-            String::from_utf8_lossy(key.get(client.len()..).unwrap_or_default()).into_owned();
-        match AliasOfClient::decode(value) {
-            Ok(row) => aliases.push((alias_type, row.alias)),
-            Err(source) => {
-                let key = key.to_vec();
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::ClientAlias,
-                    key,
-                    source,
-                });
-            }
-        }
-        failed.is_none()
+    rows.try_range(Keyspace::ClientAlias, client, client, |key, value| {
+        let row = AliasOfClient::decode(value)?;
+        let alias_type = String::from_utf8_lossy(&key[client.len()..]);
+        aliases.push((alias_type.into_owned(), row.alias));
+        Ok(true)
     })?;
-    failed.map_or(Ok(aliases), Err)
+    Ok(aliases)
 }
 
 /// The newest outcomes first; whole days are read until there are enough.
@@ -292,27 +257,15 @@ fn ended(
         let keyspace = Keyspace::Outcome(day);
         // The newest of the day are at its end: only they are kept while it is read.
         let mut of_day = std::collections::VecDeque::new();
-        let mut failed = None;
-        rows.range(keyspace, client, client, &mut |key, value| {
-            match (keys::outcome_of(key), Outcome::decode(value)) {
-                (Some(id), Ok(outcome)) => of_day.push_back((id, outcome)),
-                (None, _) => {}
-                (_, Err(source)) => {
-                    failed = Some(RowsError::Damaged {
-                        keyspace,
-                        key: key.to_vec(),
-                        source,
-                    });
-                }
+        rows.try_range(keyspace, client, client, |key, value| {
+            if let Some(id) = keys::outcome_of(key) {
+                of_day.push_back((id, Outcome::decode(value)?));
             }
             if of_day.len() > HISTORY_LEN_MAX {
                 of_day.pop_front();
             }
-            failed.is_none()
+            Ok(true)
         })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
         ended.extend(of_day.into_iter().rev());
         if ended.len() >= HISTORY_LEN_MAX {
             ended.truncate(HISTORY_LEN_MAX);

@@ -9,7 +9,6 @@ use schema::record::{AliasOfClient, ClientTags, Cursor, Device, Profile};
 use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{PORTABLE_PAGE_BYTES_MAX, PORTABLE_SCAN_MAX};
-use crate::report::row;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// Stands for the hash of a secret where a device has none: no secret is known that hashes to it,
@@ -116,30 +115,22 @@ pub(crate) fn page(
     });
     let mut found: Vec<(ClientId, Device)> = Vec::new();
     let mut next = None;
-    let (mut seen, mut last, mut failed) = (0, None, None);
-    rows.range(Keyspace::Reg, &[], &from, &mut |key, value| {
+    let (mut seen, mut last) = (0, None);
+    rows.try_range(Keyspace::Reg, &[], &from, |key, value| {
         if found.len() == len_max || seen == PORTABLE_SCAN_MAX {
             next = last;
-            return false;
+            return Ok(false);
         }
         seen += 1;
         last = keys::client_of(key);
-        match (last, Device::decode(value)) {
-            (Some(cid), Ok(device)) if device.app == app.0 => found.push((cid, device)),
-            (_, Ok(_)) => {}
-            (_, Err(source)) => {
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::Reg,
-                    key: key.to_vec(),
-                    source,
-                });
-            }
+        let device = Device::decode(value)?;
+        if let Some(cid) = last
+            && device.app == app.0
+        {
+            found.push((cid, device));
         }
-        failed.is_none()
+        Ok(true)
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     let mut devices: Vec<PortableDevice> = Vec::with_capacity(found.len());
     let mut weight = 0;
     for (cid, device) in found {
@@ -156,9 +147,15 @@ pub(crate) fn page(
 
 fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableDevice, RowsError> {
     let key = keys::client(cid);
-    let tags = row(rows, Keyspace::ClientTags, &key, ClientTags::decode)?.unwrap_or_default();
-    let profile = row(rows, Keyspace::Profile, &key, Profile::decode)?.unwrap_or_default();
-    let cursor = row(rows, Keyspace::Cur, &key, Cursor::decode)?.unwrap_or_default();
+    let tags = rows
+        .row(Keyspace::ClientTags, &key, ClientTags::decode)?
+        .unwrap_or_default();
+    let profile = rows
+        .row(Keyspace::Profile, &key, Profile::decode)?
+        .unwrap_or_default();
+    let cursor = rows
+        .row(Keyspace::Cur, &key, Cursor::decode)?
+        .unwrap_or_default();
     let (kind, token) = (profile.token_kind, profile.device_token);
     Ok(PortableDevice {
         cid,
@@ -179,22 +176,11 @@ fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableD
 
 fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<TypedAlias>, RowsError> {
     let mut found = Vec::new();
-    let mut failed = None;
-    rows.range(Keyspace::ClientAlias, client, client, &mut |key, value| {
-        match AliasOfClient::decode(value) {
-            Ok(row) => {
-                let kind = String::from_utf8_lossy(&key[client.len()..]);
-                found.push((kind.into(), row.alias.into()));
-            }
-            Err(source) => {
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::ClientAlias,
-                    key: key.to_vec(),
-                    source,
-                });
-            }
-        }
-        failed.is_none()
+    rows.try_range(Keyspace::ClientAlias, client, client, |key, value| {
+        let row = AliasOfClient::decode(value)?;
+        let kind = String::from_utf8_lossy(&key[client.len()..]);
+        found.push((kind.into(), row.alias.into()));
+        Ok(true)
     })?;
-    failed.map_or(Ok(found), Err)
+    Ok(found)
 }

@@ -360,11 +360,8 @@ fn run_of_day(
         return Err(error);
     }
     let broken = run.broken().unwrap_or(after);
-    run.finish().map_err(|source| RowsError::Damaged {
-        keyspace,
-        key: keys::message(cid, broken, 0),
-        source,
-    })
+    run.finish()
+        .map_err(RowsError::damaged(keyspace, &keys::message(cid, broken, 0)))
 }
 
 struct Run {
@@ -469,22 +466,14 @@ pub fn cids_of_alias(
     alias: &str,
 ) -> Result<Vec<ClientId>, RowsError> {
     let prefix = keys::alias(app, alias_type, alias);
-    let mut found: Vec<(Vec<u8>, Bytes)> = Vec::new();
-    rows.range(Keyspace::Alias, &prefix, &prefix, &mut |key, value| {
-        found.push((key.to_vec(), Bytes::copy_from_slice(value)));
-        true
-    })?;
-    let mut bound = Vec::with_capacity(found.len());
-    for (key, value) in found {
-        let binding = Binding::decode(&value).map_err(|source| RowsError::Damaged {
-            keyspace: Keyspace::Alias,
-            key: key.clone(),
-            source,
-        })?;
-        if let Some(cid) = keys::bound_cid(&key) {
+    let mut bound = Vec::new();
+    rows.try_range(Keyspace::Alias, &prefix, &prefix, |key, value| {
+        let binding = Binding::decode(value)?;
+        if let Some(cid) = keys::bound_cid(key) {
             bound.push((binding.order, cid));
         }
-    }
+        Ok(true)
+    })?;
     bound.sort_unstable();
     Ok(bound.into_iter().map(|(_, cid)| cid).collect())
 }
@@ -496,15 +485,8 @@ pub fn alias_of_cid(
     alias_type: &str,
 ) -> Result<Option<Box<str>>, RowsError> {
     let key = keys::client_alias(cid, alias_type);
-    let Some(row) = rows.get(Keyspace::ClientAlias, &key)? else {
-        return Ok(None);
-    };
-    let row = AliasOfClient::decode(&row).map_err(|source| RowsError::Damaged {
-        keyspace: Keyspace::ClientAlias,
-        key,
-        source,
-    })?;
-    Ok(Some(row.alias.into()))
+    let row = rows.row(Keyspace::ClientAlias, &key, AliasOfClient::decode)?;
+    Ok(row.map(|row| row.alias.into()))
 }
 
 #[cfg(test)]

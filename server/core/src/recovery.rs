@@ -103,28 +103,19 @@ pub fn groups(rows: &impl Rows, now_ms: u64) -> Result<GroupsAtStart, RowsError>
 fn walked(rows: &impl Rows, number: GroupNo) -> Result<Vec<Walked>, RowsError> {
     let mut walks = Vec::new();
     let prefix = keys::group(number);
-    let mut failed = None;
-    rows.range(Keyspace::Walk, &prefix, &prefix, &mut |key, value| {
-        match (keys::walk_of(key), Walk::decode(value)) {
-            (Some((shards, shard)), Ok(walk)) => walks.push(Walked {
+    rows.try_range(Keyspace::Walk, &prefix, &prefix, |key, value| {
+        if let Some((shards, shard)) = keys::walk_of(key) {
+            let walk = Walk::decode(value)?;
+            walks.push(Walked {
                 shards,
                 shard,
                 upto: ClientId::from_bytes(walk.upto),
                 done: walk.done,
-            }),
-            (None, _) => {}
-            (_, Err(source)) => {
-                let key = key.to_vec();
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::Walk,
-                    key,
-                    source,
-                });
-            }
+            });
         }
-        failed.is_none()
+        Ok(true)
     })?;
-    failed.map_or(Ok(walks), Err)
+    Ok(walks)
 }
 
 /// The stage sums of all days.
@@ -148,22 +139,7 @@ fn each(
     keyspace: Keyspace,
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), schema::SchemaError>,
 ) -> Result<(), RowsError> {
-    let mut failed = None;
-    rows.range(
-        keyspace,
-        &[],
-        &[],
-        &mut |key, value| match visit(key, value) {
-            Ok(()) => true,
-            Err(source) => {
-                failed = Some(RowsError::Damaged {
-                    keyspace,
-                    key: key.to_vec(),
-                    source,
-                });
-                false
-            }
-        },
-    )?;
-    failed.map_or(Ok(()), Err)
+    rows.try_range(keyspace, &[], &[], |key, value| {
+        visit(key, value).map(|()| true)
+    })
 }

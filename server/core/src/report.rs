@@ -96,25 +96,11 @@ pub fn answer(
     })
 }
 
-pub(crate) fn row<T>(
-    rows: &impl Rows,
-    keyspace: Keyspace,
-    key: &[u8],
-    decode: impl FnOnce(&[u8]) -> Result<T, schema::SchemaError>,
-) -> Result<Option<T>, RowsError> {
-    let Some(row) = rows.get(keyspace, key)? else {
-        return Ok(None);
-    };
-    decode(&row).map(Some).map_err(|source| RowsError::Damaged {
-        keyspace,
-        key: key.to_vec(),
-        source,
-    })
-}
-
 fn tags(rows: &impl Rows, cid: ClientId) -> Result<Vec<Box<str>>, RowsError> {
     let key = keys::client(cid);
-    let found = row(rows, Keyspace::ClientTags, &key, ClientTags::decode)?.unwrap_or_default();
+    let found = rows
+        .row(Keyspace::ClientTags, &key, ClientTags::decode)?
+        .unwrap_or_default();
     Ok(found.tags.into_iter().map(String::into_boxed_str).collect())
 }
 
@@ -126,14 +112,16 @@ fn details(
     let mut found = Vec::with_capacity(cids.len());
     for cid in cids {
         let key = keys::client(*cid);
-        let Some(device) = row(rows, Keyspace::Reg, &key, Device::decode)? else {
+        let Some(device) = rows.row(Keyspace::Reg, &key, Device::decode)? else {
             continue;
         };
         if device.app != app.0 {
             continue;
         }
-        let profile = row(rows, Keyspace::Profile, &key, Profile::decode)?.unwrap_or_default();
-        let cursor = row(rows, Keyspace::Cur, &key, Cursor::decode)?;
+        let profile = rows
+            .row(Keyspace::Profile, &key, Profile::decode)?
+            .unwrap_or_default();
+        let cursor = rows.row(Keyspace::Cur, &key, Cursor::decode)?;
         let last_login_ms = cursor.map_or(0, |cursor| cursor.last_login_ms);
         let detail = ClientDetail {
             device,
@@ -151,16 +139,18 @@ fn number_of_task(
     task_id: &str,
 ) -> Result<Option<GroupNo>, RowsError> {
     let key = keys::group_of_task(app, task_id);
-    let number = row(rows, Keyspace::GroupOfTask, &key, Number::decode)?;
+    let number = rows.row(Keyspace::GroupOfTask, &key, Number::decode)?;
     Ok(number.map(|number| GroupNo(number.value)))
 }
 
 fn view(rows: &impl Rows, number: GroupNo, now_ms: u64) -> Result<Option<GroupView>, RowsError> {
     let key = keys::group(number);
-    let Some(group) = row(rows, Keyspace::Group, &key, Group::decode)? else {
+    let Some(group) = rows.row(Keyspace::Group, &key, Group::decode)? else {
         return Ok(None);
     };
-    let mut sums = row(rows, Keyspace::GroupSums, &key, Sums::decode)?.unwrap_or_default();
+    let mut sums = rows
+        .row(Keyspace::GroupSums, &key, Sums::decode)?
+        .unwrap_or_default();
     if now_ms >= group.expires_ms {
         // Nobody sees a message expire that waits for a device that never comes.
         let ended = sums.acked + sums.filtered + sums.revoked;
@@ -209,71 +199,50 @@ fn named(
 
 fn app_day(rows: &impl Rows, app: AppNo, day: Day) -> Result<DayView, RowsError> {
     let key = keys::app_day(app, day);
-    let sums = row(rows, Keyspace::DaySums, &key, Sums::decode)?.unwrap_or_default();
+    let sums = rows
+        .row(Keyspace::DaySums, &key, Sums::decode)?
+        .unwrap_or_default();
     let mut view = DayView {
         sums,
         ..DayView::default()
     };
     let prefix = app.0.to_be_bytes();
-    let mut failed = None;
-    rows.range(Keyspace::Presence, &prefix, &prefix, &mut |key, value| {
-        let (Some(at), presence) = (keys::day_of(key), Presence::decode(value)) else {
-            return true;
+    rows.try_range(Keyspace::Presence, &prefix, &prefix, |key, value| {
+        let Some(at) = keys::day_of(key) else {
+            return Ok(true);
         };
-        match presence {
-            Ok(presence) if at <= day => {
-                view.accumulated += presence.registered;
-                if at == day {
-                    view.registered = presence.registered;
-                    view.active = presence.active;
-                    view.online_peak = presence.online_peak;
-                }
-                true
-            }
-            Ok(_) => false,
-            Err(source) => {
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::Presence,
-                    key: key.to_vec(),
-                    source,
-                });
-                false
-            }
+        let presence = Presence::decode(value)?;
+        if at > day {
+            return Ok(false);
         }
+        view.accumulated += presence.registered;
+        if at == day {
+            view.registered = presence.registered;
+            view.active = presence.active;
+            view.online_peak = presence.online_peak;
+        }
+        Ok(true)
     })?;
-    failed.map_or(Ok(view), Err)
+    Ok(view)
 }
 
 fn online(rows: &impl Rows, app: AppNo, now_ms: u64) -> Result<Vec<(u64, u64)>, RowsError> {
     let kept_ms = ONLINE_KEPT_MS - 3600 * 1000;
     let from = keys::online_at(app, now_ms.saturating_sub(kept_ms));
     let mut samples: Vec<(u64, u64)> = Vec::new();
-    let mut failed = None;
-    rows.range(
-        Keyspace::Online,
-        &app.0.to_be_bytes(),
-        &from,
-        &mut |key, value| match (keys::online_of(key), Number::decode(value)) {
-            (Some(at_ms), Ok(number)) => {
-                match samples.last_mut() {
-                    Some((last_ms, sum)) if *last_ms == at_ms => *sum += number.value,
-                    _ => samples.push((at_ms, number.value)),
-                }
-                true
+    let prefix = app.0.to_be_bytes();
+    rows.try_range(Keyspace::Online, &prefix, &from, |key, value| {
+        if let Some(at_ms) = keys::online_of(key) {
+            let count = Number::decode(value)?.value;
+            match samples.last_mut() {
+                Some((last_ms, sum)) if *last_ms == at_ms => *sum += count,
+                _ => samples.push((at_ms, count)),
             }
-            (None, _) => true,
-            (_, Err(source)) => {
-                failed = Some(RowsError::Damaged {
-                    keyspace: Keyspace::Online,
-                    key: key.to_vec(),
-                    source,
-                });
-                false
-            }
-        },
-    )?;
+        }
+        Ok(true)
+    })?;
     debug_assert!(samples.len() as u64 <= ONLINE_KEPT_MS / SAMPLE_INTERVAL_MS + 2);
-    failed.map_or(Ok(samples), Err)
+    Ok(samples)
 }
 
 fn receipts(
@@ -292,23 +261,13 @@ fn receipts(
         keys::receipt(app, after.saturating_add(1)),
     );
     let mut found = Vec::new();
-    let mut failed = None;
-    rows.range(keyspace, &prefix, &from, &mut |key, value| {
-        match (keys::receipt_of(key), Receipt::decode(value)) {
-            (Some(order), Ok(receipt)) => found.push((order, receipt)),
-            (None, _) => {}
-            (_, Err(source)) => {
-                let key = key.to_vec();
-                failed = Some(RowsError::Damaged {
-                    keyspace,
-                    key,
-                    source,
-                });
-            }
+    rows.try_range(keyspace, &prefix, &from, |key, value| {
+        if let Some(order) = keys::receipt_of(key) {
+            found.push((order, Receipt::decode(value)?));
         }
-        failed.is_none() && found.len() < RECEIPTS_PER_ANSWER_MAX
+        Ok(found.len() < RECEIPTS_PER_ANSWER_MAX)
     })?;
-    failed.map_or(Ok(found), Err)
+    Ok(found)
 }
 
 /// The stages of the message of one client in one task; `None` if it has none.
@@ -360,7 +319,7 @@ fn message_of_task(
 ) -> Result<Option<Found>, RowsError> {
     let key = keys::task(app, task_id);
     for day in days_back(now_ms) {
-        let Some(task) = row(rows, Keyspace::Task(day), &key, Task::decode)? else {
+        let Some(task) = rows.row(Keyspace::Task(day), &key, Task::decode)? else {
             continue;
         };
         let target = task
@@ -385,7 +344,7 @@ fn message_of_group(
     cid: ClientId,
     number: GroupNo,
 ) -> Result<Option<Found>, RowsError> {
-    let Some(group) = row(rows, Keyspace::Group, &keys::group(number), Group::decode)? else {
+    let Some(group) = rows.row(Keyspace::Group, &keys::group(number), Group::decode)? else {
         return Ok(None);
     };
     // After a crash ids run ahead of the clock: they do not tell when a message was accepted.

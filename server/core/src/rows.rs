@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use schema::SchemaError;
 
 use crate::clock::Day;
 
@@ -117,8 +118,19 @@ pub enum RowsError {
         /// The key of the row.
         key: Vec<u8>,
         /// What is wrong with its value.
-        source: schema::SchemaError,
+        source: SchemaError,
     },
+}
+
+impl RowsError {
+    /// The error of a row whose value cannot be decoded.
+    pub(crate) fn damaged(keyspace: Keyspace, key: &[u8]) -> impl FnOnce(SchemaError) -> RowsError {
+        move |source| RowsError::Damaged {
+            keyspace,
+            key: key.to_vec(),
+            source,
+        }
+    }
 }
 
 /// Reading. A view shows every write set committed before it was taken, whole or not at all.
@@ -138,6 +150,51 @@ pub trait Rows {
 
     /// The message days that may hold rows, in order.
     fn message_days(&self) -> Vec<Day>;
+
+    /// One row, decoded.
+    ///
+    /// # Errors
+    /// The store cannot read, or the row is damaged.
+    fn row<T>(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, SchemaError>,
+    ) -> Result<Option<T>, RowsError> {
+        decoded(keyspace, key, self.get(keyspace, key)?, decode)
+    }
+
+    /// As [`Rows::range`], with a visit that decodes.
+    ///
+    /// # Errors
+    /// The store cannot read, or the visit found a row damaged: the range ends there.
+    fn try_range(
+        &self,
+        keyspace: Keyspace,
+        prefix: &[u8],
+        from: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, SchemaError>,
+    ) -> Result<(), RowsError> {
+        let mut failed = None;
+        self.range(keyspace, prefix, from, &mut |key, value| {
+            visit(key, value).unwrap_or_else(|source| {
+                failed = Some(RowsError::damaged(keyspace, key)(source));
+                false
+            })
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn decoded<T>(
+    keyspace: Keyspace,
+    key: &[u8],
+    value: Option<Bytes>,
+    decode: impl FnOnce(&[u8]) -> Result<T, SchemaError>,
+) -> Result<Option<T>, RowsError> {
+    value
+        .map(|value| decode(&value).map_err(RowsError::damaged(keyspace, key)))
+        .transpose()
 }
 
 /// What one batch of ops writes: all of it or nothing.
@@ -216,6 +273,19 @@ impl<'a, R: Rows> Overlay<'a, R> {
             Some(None) => Ok(None),
             None => self.below.get(keyspace, key),
         }
+    }
+
+    /// One row, decoded.
+    ///
+    /// # Errors
+    /// The store cannot read, or the row is damaged.
+    pub fn row<T>(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<T, SchemaError>,
+    ) -> Result<Option<T>, RowsError> {
+        decoded(keyspace, key, self.get(keyspace, key)?, decode)
     }
 
     /// All rows under a prefix, in order; meant for prefixes with few rows.

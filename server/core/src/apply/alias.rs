@@ -3,7 +3,7 @@
 use protocol::ClientId;
 use schema::record::{AliasOfClient, Binding, Device};
 
-use super::{Step, damaged};
+use super::Step;
 use crate::ids::AppNo;
 use crate::keys::{self, meta};
 use crate::limits::CIDS_PER_ALIAS_MAX;
@@ -17,11 +17,8 @@ impl<R: Rows> Step<'_, R> {
     ) -> Result<bool, RowsError> {
         for (cid, _) in bindings {
             let key = keys::client(*cid);
-            let Some(row) = self.rows.get(Keyspace::Reg, &key)? else {
-                return Ok(false);
-            };
-            let device = Device::decode(&row).map_err(damaged(Keyspace::Reg, &key))?;
-            if device.app != app.0 {
+            let device = self.rows.row(Keyspace::Reg, &key, Device::decode)?;
+            if device.is_none_or(|device| device.app != app.0) {
                 return Ok(false);
             }
         }
@@ -93,11 +90,10 @@ impl<R: Rows> Step<'_, R> {
         alias_type: &str,
     ) -> Result<Option<String>, RowsError> {
         let key = keys::client_alias(cid, alias_type);
-        let Some(row) = self.rows.get(Keyspace::ClientAlias, &key)? else {
-            return Ok(None);
-        };
-        let row = AliasOfClient::decode(&row).map_err(damaged(Keyspace::ClientAlias, &key))?;
-        Ok(Some(row.alias))
+        let row = self
+            .rows
+            .row(Keyspace::ClientAlias, &key, AliasOfClient::decode)?;
+        Ok(row.map(|row| row.alias))
     }
 
     /// The CIDs of an alias with the order of their binding, oldest first.
@@ -112,7 +108,8 @@ impl<R: Rows> Step<'_, R> {
             .under(Keyspace::Alias, &keys::alias(app, alias_type, alias))?;
         let mut bound = Vec::with_capacity(rows.len());
         for (key, row) in rows {
-            let binding = Binding::decode(&row).map_err(damaged(Keyspace::Alias, &key))?;
+            let binding =
+                Binding::decode(&row).map_err(RowsError::damaged(Keyspace::Alias, &key))?;
             if let Some(cid) = keys::bound_cid(&key) {
                 bound.push((cid, binding.order));
             }

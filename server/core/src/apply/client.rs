@@ -3,7 +3,7 @@
 use protocol::ClientId;
 use schema::record::{ClientTags, Device, Profile};
 
-use super::{Step, damaged};
+use super::Step;
 use crate::command::Answer;
 use crate::group::Badge;
 use crate::ids::AppNo;
@@ -17,11 +17,8 @@ impl<R: Rows> Step<'_, R> {
     /// The registration of a client, if it is of this app.
     pub(super) fn device(&self, app: AppNo, cid: ClientId) -> Result<Option<Device>, RowsError> {
         let key = keys::client(cid);
-        let Some(row) = self.rows.get(Keyspace::Reg, &key)? else {
-            return Ok(None);
-        };
-        let device = Device::decode(&row).map_err(damaged(Keyspace::Reg, &key))?;
-        Ok((device.app == app.0).then_some(device))
+        let device = self.rows.row(Keyspace::Reg, &key, Device::decode)?;
+        Ok(device.filter(|device| device.app == app.0))
     }
 
     pub(super) fn tell_owner(&mut self, cid: ClientId, committed: Committed) {
@@ -31,12 +28,10 @@ impl<R: Rows> Step<'_, R> {
 
     pub(super) fn tags(&self, cid: ClientId) -> Result<Vec<String>, RowsError> {
         let key = keys::client(cid);
-        match self.rows.get(Keyspace::ClientTags, &key)? {
-            Some(row) => Ok(ClientTags::decode(&row)
-                .map_err(damaged(Keyspace::ClientTags, &key))?
-                .tags),
-            None => Ok(Vec::new()),
-        }
+        let row = self
+            .rows
+            .row(Keyspace::ClientTags, &key, ClientTags::decode)?;
+        Ok(row.unwrap_or_default().tags)
     }
 
     pub(super) fn write_tags(&mut self, cid: ClientId, tags: Vec<String>) {
@@ -168,10 +163,8 @@ impl<R: Rows> Step<'_, R> {
         change: impl FnOnce(&mut Profile),
     ) -> Result<(), RowsError> {
         let key = keys::client(cid);
-        let mut profile = match self.rows.get(Keyspace::Profile, &key)? {
-            Some(row) => Profile::decode(&row).map_err(damaged(Keyspace::Profile, &key))?,
-            None => Profile::default(),
-        };
+        let row = self.rows.row(Keyspace::Profile, &key, Profile::decode)?;
+        let mut profile = row.unwrap_or_default();
         change(&mut profile);
         self.rows
             .writes

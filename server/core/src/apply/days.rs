@@ -3,7 +3,7 @@
 use protocol::MessageId;
 use schema::record::Tally;
 
-use super::{Step, damaged, number, put_number};
+use super::{Step, number, put_number};
 use crate::clock::Day;
 use crate::keys::{self, meta};
 use crate::limits::{DAY_GRACE_MS, HISTORY_DAYS};
@@ -61,7 +61,8 @@ impl<R: Rows> Step<'_, R> {
             if day >= before {
                 continue;
             }
-            let mut tally = Tally::decode(&row).map_err(damaged(Keyspace::Stat, &key))?;
+            let mut tally =
+                Tally::decode(&row).map_err(RowsError::damaged(Keyspace::Stat, &key))?;
             let name = meta::day_closed(day);
             put_number(&mut self.rows.writes, &name, self.ids.last().0);
             let left = tally.accepted.saturating_sub(finals(&tally));
@@ -92,10 +93,8 @@ impl<R: Rows> Step<'_, R> {
     pub(super) fn write_tallies(&mut self) -> Result<(), RowsError> {
         for (day, delta) in std::mem::take(&mut self.tallies) {
             let key = keys::tally(day);
-            let mut tally = match self.rows.get(Keyspace::Stat, &key)? {
-                Some(row) => Tally::decode(&row).map_err(damaged(Keyspace::Stat, &key))?,
-                None => Tally::default(),
-            };
+            let row = self.rows.row(Keyspace::Stat, &key, Tally::decode)?;
+            let mut tally = row.unwrap_or_default();
             add(&mut tally, &delta);
             let late = self.late.remove(&day).unwrap_or(0);
             tally.expired = tally.expired.saturating_sub(late);

@@ -3,7 +3,7 @@
 use protocol::ClientId;
 use schema::record::{AliasOfClient, Cursor, Device, Outcome};
 
-use super::{Step, damaged, made_on};
+use super::{Step, made_on};
 use crate::keys;
 use crate::op::MessageEnd;
 use crate::rows::{Keyspace, Rows, RowsError};
@@ -33,14 +33,13 @@ impl<R: Rows> Step<'_, R> {
 
     pub(super) fn forget(&mut self, cid: ClientId) -> Result<(), RowsError> {
         let key = keys::client(cid);
-        let Some(row) = self.rows.get(Keyspace::Reg, &key)? else {
+        let Some(device) = self.rows.row(Keyspace::Reg, &key, Device::decode)? else {
             return Ok(());
         };
-        let device = Device::decode(&row).map_err(damaged(Keyspace::Reg, &key))?;
         let (app, install, secret_hash) = crate::op::install_of(&device);
         for (key, row) in self.rows.under(Keyspace::ClientAlias, &key)? {
             let alias = AliasOfClient::decode(&row)
-                .map_err(damaged(Keyspace::ClientAlias, &key))?
+                .map_err(RowsError::damaged(Keyspace::ClientAlias, &key))?
                 .alias;
             let alias_type = String::from_utf8_lossy(key.get(18..).unwrap_or_default());
             self.unbind(app, &alias_type, &alias, cid)?;

@@ -5,7 +5,7 @@
 use protocol::{ClientId, MessageId};
 use schema::record::{App, Cursor, MessageRef, OfflineLimits};
 
-use super::{Step, damaged};
+use super::Step;
 use crate::ids::AppNo;
 use crate::keys;
 use crate::rows::{Keyspace, Rows, RowsError};
@@ -39,16 +39,11 @@ impl<R: Rows> Step<'_, R> {
             return Ok(*known);
         }
         let key = keys::app(app);
-        let facts = match self.rows.get(Keyspace::App, &key)? {
-            Some(row) => {
-                let app = App::decode(&row).map_err(damaged(Keyspace::App, &key))?;
-                AppFacts {
-                    wants_receipts: app.settings.callback.url.is_some(),
-                    offline: app.settings.offline,
-                }
-            }
-            None => AppFacts::default(),
-        };
+        let row = self.rows.row(Keyspace::App, &key, App::decode)?;
+        let facts = row.map_or_else(AppFacts::default, |app| AppFacts {
+            wants_receipts: app.settings.callback.url.is_some(),
+            offline: app.settings.offline,
+        });
         self.apps.insert(app, facts);
         Ok(facts)
     }
@@ -80,14 +75,8 @@ impl<R: Rows> Step<'_, R> {
 
     fn count_waiting(&self, cid: ClientId, limits: OfflineLimits) -> Result<Waiting, RowsError> {
         let client = keys::client(cid);
-        let acked = match self.rows.get(Keyspace::Cur, &client)? {
-            Some(row) => {
-                Cursor::decode(&row)
-                    .map_err(damaged(Keyspace::Cur, &client))?
-                    .acked
-            }
-            None => 0,
-        };
+        let cursor = self.rows.row(Keyspace::Cur, &client, Cursor::decode)?;
+        let acked = cursor.unwrap_or_default().acked;
         let from = keys::message(cid, MessageId(acked.saturating_add(1)), 0);
         let mut waiting = Waiting::default();
         // Messages that this batch made before the device was looked at.

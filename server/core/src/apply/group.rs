@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
 use schema::record::{FirstAnswer, Group, Message, Number, Sums, Walk};
 
-use super::{Step, StoredStatus, damaged};
+use super::{Step, StoredStatus};
 use crate::clock::Day;
 use crate::command::{Answer, Reach};
 use crate::group::{GroupKind, GroupNo, GroupPush, GroupState, Running};
@@ -122,12 +122,7 @@ impl<R: Rows> Step<'_, R> {
 
     fn group(&self, number: GroupNo) -> Result<Option<Group>, RowsError> {
         let key = keys::group(number);
-        let Some(row) = self.rows.get(Keyspace::Group, &key)? else {
-            return Ok(None);
-        };
-        Group::decode(&row)
-            .map(Some)
-            .map_err(damaged(Keyspace::Group, &key))
+        self.rows.row(Keyspace::Group, &key, Group::decode)
     }
 
     fn group_of_task(
@@ -136,11 +131,10 @@ impl<R: Rows> Step<'_, R> {
         task_id: &str,
     ) -> Result<Option<(GroupNo, Group)>, RowsError> {
         let key = keys::group_of_task(app, task_id);
-        let Some(row) = self.rows.get(Keyspace::GroupOfTask, &key)? else {
+        let row = self.rows.row(Keyspace::GroupOfTask, &key, Number::decode)?;
+        let Some(number) = row.map(|number| GroupNo(number.value)) else {
             return Ok(None);
         };
-        let number = Number::decode(&row).map_err(damaged(Keyspace::GroupOfTask, &key))?;
-        let number = GroupNo(number.value);
         Ok(self.group(number)?.map(|group| (number, group)))
     }
 
@@ -315,12 +309,7 @@ impl<R: Rows> Step<'_, R> {
 
     fn walk(&self, number: GroupNo, shard: ShardNo) -> Result<Option<Walk>, RowsError> {
         let key = keys::walk(number, self.shards, shard);
-        let Some(row) = self.rows.get(Keyspace::Walk, &key)? else {
-            return Ok(None);
-        };
-        Walk::decode(&row)
-            .map(Some)
-            .map_err(damaged(Keyspace::Walk, &key))
+        self.rows.row(Keyspace::Walk, &key, Walk::decode)
     }
 
     fn write_walk(&mut self, number: GroupNo, shard: ShardNo, walk: Walk) {
@@ -455,7 +444,7 @@ impl<R: Rows> Step<'_, R> {
             .rows
             .oldest(Keyspace::Group, &[], &end, SWEEP_LEN_MAX)?
         {
-            let group = Group::decode(&row).map_err(damaged(Keyspace::Group, &key))?;
+            let group = Group::decode(&row).map_err(RowsError::damaged(Keyspace::Group, &key))?;
             let Some(number) = keys::group_at_end(&key) else {
                 continue;
             };

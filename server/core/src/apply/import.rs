@@ -5,7 +5,7 @@
 
 use schema::record::{AliasOfClient, Cursor, Device, Profile};
 
-use super::{Step, damaged};
+use super::Step;
 use crate::command::Answer;
 use crate::ids::AppNo;
 use crate::keys;
@@ -33,10 +33,7 @@ impl<R: Rows> Step<'_, R> {
     fn import_one(&mut self, app: AppNo, from: &PortableDevice) -> Result<Imported, RowsError> {
         let cid = from.cid;
         let key = keys::client(cid);
-        let old = match self.rows.get(Keyspace::Reg, &key)? {
-            Some(row) => Some(Device::decode(&row).map_err(damaged(Keyspace::Reg, &key))?),
-            None => None,
-        };
+        let old = self.rows.row(Keyspace::Reg, &key, Device::decode)?;
         if old.as_ref().is_some_and(|old| old.app != app.0) {
             return Ok(Imported::OtherApp);
         }
@@ -125,7 +122,7 @@ impl<R: Rows> Step<'_, R> {
             let kind = String::from_utf8_lossy(&key[client.len()..]);
             if from.aliases.iter().all(|(wanted, _)| **wanted != *kind) {
                 let old = AliasOfClient::decode(&row)
-                    .map_err(damaged(Keyspace::ClientAlias, &key))?
+                    .map_err(RowsError::damaged(Keyspace::ClientAlias, &key))?
                     .alias;
                 self.unbind(app, &kind, &old, from.cid)?;
             }

@@ -5,7 +5,7 @@ use protocol::{ClientId, MessageId};
 use schema::SchemaError;
 use schema::record::{FirstAnswer, Message, Sums, Task, TaskTarget};
 
-use super::{Step, damaged};
+use super::Step;
 use crate::clock::Day;
 use crate::command::{Push, Reach, Storage, TargetStatus};
 use crate::group::GroupNo;
@@ -154,10 +154,9 @@ impl<R: Rows> Step<'_, R> {
             let Some(keyspace) = day.map(Keyspace::Dedup) else {
                 continue;
             };
-            let Some(row) = self.rows.get(keyspace, &key)? else {
+            let Some(first) = self.rows.row(keyspace, &key, FirstAnswer::decode)? else {
                 continue;
             };
-            let first = FirstAnswer::decode(&row).map_err(damaged(keyspace, &key))?;
             if first.accepted_ms.saturating_add(REQUEST_ID_KEPT_MS) <= self.now_ms {
                 continue;
             }
@@ -173,14 +172,13 @@ impl<R: Rows> Step<'_, R> {
     ) -> Result<Accepted, RowsError> {
         let keyspace = Keyspace::Task(Day::of_ms(first.accepted_ms));
         let key = keys::task(app, &first.task_id);
-        let Some(row) = self.rows.get(keyspace, &key)? else {
+        let Some(task) = self.rows.row(keyspace, &key, Task::decode)? else {
             // The first request was a push to many, whose task lies elsewhere.
             let answer = self.group_answer(app, &first.task_id)?;
             return answer.ok_or_else(|| {
-                damaged(keyspace, &key)(SchemaError::missing("Task", "its row is gone"))
+                RowsError::damaged(keyspace, &key)(SchemaError::missing("Task", "its row is gone"))
             });
         };
-        let task = Task::decode(&row).map_err(damaged(keyspace, &key))?;
         let word = |target: &TaskTarget| {
             let status = StoredStatus::from_number(target.status);
             (ClientId::from_bytes(target.cid), status.word())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::MessageId;
 use schema::record::Receipt;
 
-use super::{Step, damaged, made_on};
+use super::{Step, made_on};
 use crate::clock::Day;
 use crate::command::Answer;
 use crate::ids::AppNo;
@@ -103,7 +103,8 @@ impl<R: Rows> Step<'_, R> {
         dead.truncate(RECEIPTS_PER_ANSWER_MAX);
         let count = dead.len() as u64;
         for (key, row) in dead {
-            let receipt = Receipt::decode(&row).map_err(damaged(Keyspace::DeadReceipt, &key))?;
+            let receipt =
+                Receipt::decode(&row).map_err(RowsError::damaged(Keyspace::DeadReceipt, &key))?;
             self.queue_receipt(app, &receipt);
             self.rows.writes.delete(Keyspace::DeadReceipt, key);
         }

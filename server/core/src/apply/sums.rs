@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use protocol::MessageId;
 use schema::record::{Number, Presence, Sums};
 
-use super::{Step, damaged, made_on};
+use super::{Step, made_on};
 use crate::clock::Day;
 use crate::group::GroupNo;
 use crate::ids::{AppNo, ShardNo};
@@ -81,7 +81,7 @@ impl<R: Rows> Step<'_, R> {
             let prefix = keys::online_at(*app, at_ms);
             for (key, row) in self.rows.under(Keyspace::Online, &prefix)? {
                 sum += Number::decode(&row)
-                    .map_err(damaged(Keyspace::Online, &key))?
+                    .map_err(RowsError::damaged(Keyspace::Online, &key))?
                     .value;
             }
             let day = Day::of_ms(at_ms);
@@ -113,10 +113,8 @@ impl<R: Rows> Step<'_, R> {
         }
         for ((app, day), delta) in devices {
             let key = keys::app_day(app, day);
-            let mut presence = match self.rows.get(Keyspace::Presence, &key)? {
-                Some(row) => Presence::decode(&row).map_err(damaged(Keyspace::Presence, &key))?,
-                None => Presence::default(),
-            };
+            let row = self.rows.row(Keyspace::Presence, &key, Presence::decode)?;
+            let mut presence = row.unwrap_or_default();
             presence.registered += delta.registered;
             presence.active += delta.active;
             presence.online_peak = presence.online_peak.max(delta.online_peak);
@@ -133,10 +131,8 @@ impl<R: Rows> Step<'_, R> {
         key: Vec<u8>,
         delta: &Sums,
     ) -> Result<(), RowsError> {
-        let mut sums = match self.rows.get(keyspace, &key)? {
-            Some(row) => Sums::decode(&row).map_err(damaged(keyspace, &key))?,
-            None => Sums::default(),
-        };
+        let row = self.rows.row(keyspace, &key, Sums::decode)?;
+        let mut sums = row.unwrap_or_default();
         add(&mut sums, delta);
         self.rows.writes.put(keyspace, key, sums.encode());
         Ok(())
