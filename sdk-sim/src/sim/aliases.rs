@@ -4,6 +4,7 @@
 //! CIDs, the oldest goes first.
 
 use protocol::ClientId;
+use server_core::alias_name::TypedAlias;
 use server_core::ids::AppNo;
 
 /// CIDs of one alias (Getui's rule, `design.md` 1).
@@ -68,9 +69,9 @@ impl Aliases {
     }
 
     /// Type and alias of each binding of a CID.
-    pub(super) fn of(&self, cid: ClientId) -> impl Iterator<Item = (String, String)> {
+    pub(super) fn of(&self, cid: ClientId) -> impl Iterator<Item = TypedAlias> {
         let of = self.0.iter().filter(move |one| one.cid == cid);
-        of.map(|one| (one.alias_type.to_string(), one.alias.to_string()))
+        of.map(|one| (one.alias_type.clone(), one.alias.clone()))
     }
 
     /// All bindings.

@@ -5,6 +5,7 @@
 
 use protocol::{ClientId, MessageId};
 use schema::record::TaskTarget;
+use server_core::alias_name::TypedAlias;
 use server_core::apply::{StoredStatus, made_on};
 use server_core::clock::Day;
 use server_core::command::{Answer, Command};
@@ -172,7 +173,7 @@ impl World {
         for at_ms in [device.created_ms, cursor.last_login_ms, cursor.last_seen_ms] {
             assert!(at_ms <= latest_ms, "{at_ms} is not yet, for {cid}");
         }
-        let mut bound: Vec<(String, String)> = self.ledger.aliases.of(cid).collect();
+        let mut bound: Vec<TypedAlias> = self.ledger.aliases.of(cid).collect();
         bound.sort_unstable();
         assert_eq!(aliases, &bound, "the aliases of {cid}");
 

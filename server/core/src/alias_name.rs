@@ -1,4 +1,7 @@
-//! What an alias, and the type of an alias, may be called.
+//! Aliases by name: with their type, and what either may be called.
+
+/// Alias type, empty for the default type, and alias.
+pub type TypedAlias = (Box<str>, Box<str>);
 
 /// Characters of an alias or alias type: fewer than 40 (Getui's rule).
 pub const ALIAS_NAME_LEN_MAX: usize = 39;

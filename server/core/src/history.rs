@@ -6,15 +6,16 @@
 
 use protocol::{ClientId, MessageId};
 use schema::push::PushMessage;
-use schema::record::{AliasOfClient, Cursor, Device, Outcome, Task};
+use schema::record::{Cursor, Device, Outcome, Task};
 
+use crate::alias_name::TypedAlias;
 use crate::apply::{StoredStatus, made_on};
 use crate::clock::Day;
 use crate::ids::{AppNo, Generation};
 use crate::keys;
 use crate::limits::{HISTORY_DAYS, HISTORY_LEN_MAX};
 use crate::outbox::Fate;
-use crate::read::backlog;
+use crate::read::{aliases_of_cid, backlog};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// What the owner of a CID knows of its live session.
@@ -41,8 +42,8 @@ pub struct DeviceHistory {
     pub device: Device,
     /// How far it has got, as far as it is written down.
     pub cursor: Cursor,
-    /// Alias type (empty for the default) and alias.
-    pub aliases: Vec<(String, String)>,
+    /// Its aliases, in the order of their types.
+    pub aliases: Vec<TypedAlias>,
     /// Messages that are stored and not final, oldest first; at most a page.
     pub waiting: Vec<Waiting>,
     /// Whether more wait than `waiting` holds.
@@ -228,22 +229,11 @@ pub fn device_history(
     Ok(Some(DeviceHistory {
         device,
         cursor,
-        aliases: aliases(rows, &key)?,
+        aliases: aliases_of_cid(rows, cid)?,
         waiting: waiting.collect(),
         more_wait: !page.complete,
         ended: ended(rows, &key, now_ms)?,
     }))
-}
-
-fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<(String, String)>, RowsError> {
-    let mut aliases = Vec::new();
-    rows.try_range(Keyspace::ClientAlias, client, client, |key, value| {
-        let row = AliasOfClient::decode(value)?;
-        let alias_type = String::from_utf8_lossy(&key[client.len()..]);
-        aliases.push((alias_type.into_owned(), row.alias));
-        Ok(true)
-    })?;
-    Ok(aliases)
 }
 
 /// The newest outcomes first; whole days are read until there are enough.

@@ -29,6 +29,8 @@
 //! | `Receipt`, `DeadReceipt` | A order u64 | `Receipt` |
 //! | `TaskOf` day | M | task id, bare bytes |
 
+use std::borrow::Cow;
+
 use protocol::{ClientId, InstallId, MessageId};
 
 use crate::clock::Day;
@@ -59,6 +61,9 @@ pub mod meta {
 /// The format that this code writes.
 pub const FORMAT: u64 = 1;
 
+/// Bytes of a key made by [`client`].
+const CLIENT_LEN: usize = 18;
+
 /// Key in `Reg` and `Cur`, and prefix in `Msg` and `ClientAlias`.
 pub fn client(cid: ClientId) -> Vec<u8> {
     let mut key = Vec::with_capacity(27);
@@ -69,7 +74,10 @@ pub fn client(cid: ClientId) -> Vec<u8> {
 
 /// The CID in a key made by [`client`].
 pub fn client_of(key: &[u8]) -> Option<ClientId> {
-    key.get(2..18)?.try_into().ok().map(ClientId::from_bytes)
+    key.get(2..CLIENT_LEN)?
+        .try_into()
+        .ok()
+        .map(ClientId::from_bytes)
 }
 
 /// Key in `Install`.
@@ -112,6 +120,11 @@ pub fn client_alias(cid: ClientId, alias_type: &str) -> Vec<u8> {
     let mut key = client(cid);
     key.extend_from_slice(alias_type.as_bytes());
     key
+}
+
+/// The alias type in a key made by [`client_alias`].
+pub fn alias_type_of(key: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(key.get(CLIENT_LEN..).unwrap_or_default())
 }
 
 /// Key in `App`.

@@ -4,11 +4,13 @@
 //! rows it looks at are bounded, so an app of any size is carried page by page. Pure over [`Rows`].
 
 use protocol::ClientId;
-use schema::record::{AliasOfClient, ClientTags, Cursor, Device, Profile};
+use schema::record::{ClientTags, Cursor, Device, Profile};
 
+use crate::alias_name::TypedAlias;
 use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{PORTABLE_PAGE_BYTES_MAX, PORTABLE_SCAN_MAX};
+use crate::read::aliases_of_cid;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// Stands for the hash of a secret where a device has none: no secret is known that hashes to it,
@@ -17,9 +19,6 @@ pub const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Stands for the install id where none is known.
 pub const NO_INSTALL: [u8; 16] = [0; 16];
-
-/// Alias type, empty for the default type, and alias.
-pub type TypedAlias = (Box<str>, Box<str>);
 
 /// Vendor channel and token.
 pub type VendorToken = (Box<str>, Box<str>);
@@ -165,22 +164,11 @@ fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableD
         secret_hash: (device.secret_hash != NO_SECRET).then_some(device.secret_hash),
         install: (device.install != NO_INSTALL).then_some(device.install),
         tags: tags.tags.into_iter().map(String::into_boxed_str).collect(),
-        aliases: aliases(rows, &key)?,
+        aliases: aliases_of_cid(rows, cid)?,
         blocked: device.blocked,
         push_off: device.push_off,
         badge: profile.badge,
         token: (!token.is_empty()).then(|| (kind.into(), token.into())),
         last_login_ms: cursor.last_login_ms,
     })
-}
-
-fn aliases(rows: &impl Rows, client: &[u8]) -> Result<Vec<TypedAlias>, RowsError> {
-    let mut found = Vec::new();
-    rows.try_range(Keyspace::ClientAlias, client, client, |key, value| {
-        let row = AliasOfClient::decode(value)?;
-        let kind = String::from_utf8_lossy(&key[client.len()..]);
-        found.push((kind.into(), row.alias.into()));
-        Ok(true)
-    })?;
-    Ok(found)
 }

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
 use schema::record::{AliasOfClient, Binding, MessageRef};
 
+use crate::alias_name::TypedAlias;
 use crate::clock::Day;
 use crate::command::Answer;
 use crate::group::GroupNo;
@@ -476,6 +477,18 @@ pub fn cids_of_alias(
     })?;
     bound.sort_unstable();
     Ok(bound.into_iter().map(|(_, cid)| cid).collect())
+}
+
+/// All aliases of a CID, in the order of their types.
+pub fn aliases_of_cid(rows: &impl Rows, cid: ClientId) -> Result<Vec<TypedAlias>, RowsError> {
+    let prefix = keys::client(cid);
+    let mut found: Vec<TypedAlias> = Vec::new();
+    rows.try_range(Keyspace::ClientAlias, &prefix, &prefix, |key, value| {
+        let row = AliasOfClient::decode(value)?;
+        found.push((keys::alias_type_of(key).into(), row.alias.into()));
+        Ok(true)
+    })?;
+    Ok(found)
 }
 
 /// The alias of a CID.

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::limits::SDK_VERSION_LEN_MAX;
 use protocol::{ClientId, Platform};
 use serde::Serialize;
+use server_core::alias_name::TypedAlias;
 use server_core::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
-use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, TypedAlias, VendorToken};
+use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, VendorToken};
 
 use super::alias_name;
 use super::inquiry::platform_name;

@@ -170,7 +170,7 @@ struct DeviceView {
     platform: &'static str,
     sdk_version: String,
     takes_pushes: bool,
-    aliases: BTreeMap<String, String>,
+    aliases: BTreeMap<Box<str>, Box<str>>,
     queue_len: usize,
     queue_is_longer: bool,
     waiting: Vec<WaitingView>,

@@ -4,6 +4,7 @@ use protocol::ClientId;
 use schema::record::{AliasOfClient, Binding, Device};
 
 use super::Step;
+use crate::alias_name::TypedAlias;
 use crate::ids::AppNo;
 use crate::keys::{self, meta};
 use crate::limits::CIDS_PER_ALIAS_MAX;
@@ -94,6 +95,18 @@ impl<R: Rows> Step<'_, R> {
             .rows
             .row(Keyspace::ClientAlias, &key, AliasOfClient::decode)?;
         Ok(row.map(|row| row.alias))
+    }
+
+    /// All aliases of a CID, in the order of their types.
+    pub(super) fn aliases_of(&self, cid: ClientId) -> Result<Vec<TypedAlias>, RowsError> {
+        let rows = self.rows.under(Keyspace::ClientAlias, &keys::client(cid))?;
+        let mut found = Vec::with_capacity(rows.len());
+        for (key, row) in rows {
+            let row = AliasOfClient::decode(&row)
+                .map_err(RowsError::damaged(Keyspace::ClientAlias, &key))?;
+            found.push((keys::alias_type_of(&key).into(), row.alias.into()));
+        }
+        Ok(found)
     }
 
     /// The CIDs of an alias with the order of their binding, oldest first.

@@ -1,7 +1,7 @@
 //! Devices: registered, moved on, forgotten.
 
 use protocol::ClientId;
-use schema::record::{AliasOfClient, Cursor, Device, Outcome};
+use schema::record::{Cursor, Device, Outcome};
 
 use super::{Step, made_on};
 use crate::keys;
@@ -37,11 +37,7 @@ impl<R: Rows> Step<'_, R> {
             return Ok(());
         };
         let (app, install, secret_hash) = crate::op::install_of(&device);
-        for (key, row) in self.rows.under(Keyspace::ClientAlias, &key)? {
-            let alias = AliasOfClient::decode(&row)
-                .map_err(RowsError::damaged(Keyspace::ClientAlias, &key))?
-                .alias;
-            let alias_type = String::from_utf8_lossy(key.get(18..).unwrap_or_default());
+        for (alias_type, alias) in self.aliases_of(cid)? {
             self.unbind(app, &alias_type, &alias, cid)?;
         }
         let writes = &mut self.rows.writes;

@@ -3,7 +3,7 @@
 //! Always: a CID of another app is left alone; a secret that a device has is neither changed nor
 //! taken away; messages that were stored for a CID before it was imported are not the device's.
 
-use schema::record::{AliasOfClient, Cursor, Device, Profile};
+use schema::record::{Cursor, Device, Profile};
 
 use super::Step;
 use crate::command::Answer;
@@ -117,13 +117,8 @@ impl<R: Rows> Step<'_, R> {
     }
 
     fn import_aliases(&mut self, app: AppNo, from: &PortableDevice) -> Result<(), RowsError> {
-        let client = keys::client(from.cid);
-        for (key, row) in self.rows.under(Keyspace::ClientAlias, &client)? {
-            let kind = String::from_utf8_lossy(&key[client.len()..]);
-            if from.aliases.iter().all(|(wanted, _)| **wanted != *kind) {
-                let old = AliasOfClient::decode(&row)
-                    .map_err(RowsError::damaged(Keyspace::ClientAlias, &key))?
-                    .alias;
+        for (kind, old) in self.aliases_of(from.cid)? {
+            if from.aliases.iter().all(|(wanted, _)| *wanted != kind) {
                 self.unbind(app, &kind, &old, from.cid)?;
             }
         }
