@@ -28,6 +28,7 @@ use crate::command::Answer;
 use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys::{self, meta};
 use crate::op::{Committed, Done, Op, Submitted};
+use crate::placement::Slot;
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 
 pub use days::finals;
@@ -138,7 +139,7 @@ impl<R: Rows> Step<'_, R> {
                 alias_type,
                 bindings,
             } => {
-                let known = self.all_known(*app, bindings)?;
+                let known = self.all_of(*app, bindings.iter().map(|(cid, _)| *cid))?;
                 if known {
                     for (cid, alias) in bindings {
                         self.bind(*app, alias_type, alias, *cid)?;
@@ -350,6 +351,11 @@ impl<R: Rows> Step<'_, R> {
                 Ok(Done::DaysDropped { expired: 0 })
             }
         }
+    }
+
+    fn tell_owner(&mut self, cid: ClientId, committed: Committed) {
+        let owner = Slot::of_cid(cid).shard(self.shards);
+        self.events.push((owner, committed));
     }
 
     fn tell_all(&mut self, committed: &Committed) {

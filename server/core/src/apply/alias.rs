@@ -1,7 +1,7 @@
 //! Aliases: both directions, replacement, and the oldest beyond the limit.
 
 use protocol::ClientId;
-use schema::record::{AliasOfClient, Binding, Device};
+use schema::record::{AliasOfClient, Binding};
 
 use super::Step;
 use crate::alias_name::TypedAlias;
@@ -11,21 +11,6 @@ use crate::limits::CIDS_PER_ALIAS_MAX;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
-    pub(super) fn all_known(
-        &self,
-        app: AppNo,
-        bindings: &[(ClientId, Box<str>)],
-    ) -> Result<bool, RowsError> {
-        for (cid, _) in bindings {
-            let key = keys::client(*cid);
-            let device = self.rows.row(Keyspace::Reg, &key, Device::decode)?;
-            if device.is_none_or(|device| device.app != app.0) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     pub(super) fn bind(
         &mut self,
         app: AppNo,

@@ -10,7 +10,6 @@ use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
 use crate::op::Committed;
-use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -19,11 +18,6 @@ impl<R: Rows> Step<'_, R> {
         let key = keys::client(cid);
         let device = self.rows.row(Keyspace::Reg, &key, Device::decode)?;
         Ok(device.filter(|device| device.app == app.0))
-    }
-
-    pub(super) fn tell_owner(&mut self, cid: ClientId, committed: Committed) {
-        let owner = Slot::of_cid(cid).shard(self.shards);
-        self.events.push((owner, committed));
     }
 
     pub(super) fn tags(&self, cid: ClientId) -> Result<Vec<String>, RowsError> {
@@ -148,7 +142,12 @@ impl<R: Rows> Step<'_, R> {
         Ok(Answer::Done)
     }
 
-    fn all_of(&self, app: AppNo, cids: impl Iterator<Item = ClientId>) -> Result<bool, RowsError> {
+    /// Whether all of these clients are of this app.
+    pub(super) fn all_of(
+        &self,
+        app: AppNo,
+        cids: impl Iterator<Item = ClientId>,
+    ) -> Result<bool, RowsError> {
         for cid in cids {
             if self.device(app, cid)?.is_none() {
                 return Ok(false);

@@ -15,7 +15,6 @@ use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys;
 use crate::limits::{GROUP_KEPT_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNKEPT_OPEN_MS, UNSCHEDULE_MS};
 use crate::op::{Accepted, Committed, Done, StoredMessage};
-use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -182,10 +181,7 @@ impl<R: Rows> Step<'_, R> {
                 group: number,
                 body: body.clone(),
             };
-            let owner = Slot::of_cid(*cid).shard(self.shards);
-            let cid = *cid;
-            self.events
-                .push((owner, Committed::Stored { cid, message }));
+            self.tell_owner(*cid, Committed::Stored { cid: *cid, message });
         }
         let count = |wanted| {
             let of = reached.iter().filter(|(_, _, status)| *status == wanted);

@@ -13,7 +13,6 @@ use crate::ids::{AppNo, Ticket};
 use crate::keys;
 use crate::limits::{PIECE_LEN_MAX, REQUEST_ID_KEPT_MS};
 use crate::op::{Accepted, Committed, Done, StoredMessage};
-use crate::placement::Slot;
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -77,10 +76,7 @@ impl<R: Rows> Step<'_, R> {
                 group: GroupNo::NONE,
                 body: push.body.clone(),
             };
-            let owner = Slot::of_cid(*cid).shard(self.shards);
-            let cid = *cid;
-            self.events
-                .push((owner, Committed::Stored { cid, message }));
+            self.tell_owner(*cid, Committed::Stored { cid: *cid, message });
         }
         let words = reached
             .iter()
