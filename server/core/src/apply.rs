@@ -7,6 +7,7 @@
 //! the same batch, so a lost batch takes its numbers with it and a durable one never repeats them.
 
 mod alias;
+mod app_facts;
 mod client;
 mod days;
 mod device;
@@ -31,8 +32,9 @@ use crate::op::{Committed, Done, Op, Submitted};
 use crate::placement::Slot;
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 
+use app_facts::AppFacts;
 pub use days::finals;
-use full::{AppFacts, Waiting};
+use full::Waiting;
 pub use message_ids::{Ids, made_ms, made_on};
 pub use push::StoredStatus;
 use sums::SumsDelta;

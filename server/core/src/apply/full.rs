@@ -3,20 +3,12 @@
 //! Only apps with a limit pay: what waits is counted in the rows, at most up to the limit.
 
 use protocol::{ClientId, MessageId};
-use schema::record::{App, Cursor, MessageRef, OfflineLimits};
+use schema::record::{Cursor, MessageRef, OfflineLimits};
 
 use super::Step;
 use crate::ids::AppNo;
 use crate::keys;
 use crate::rows::{Keyspace, Rows, RowsError};
-
-/// What the commit has to know of an app, looked up once a batch.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct AppFacts {
-    /// Whether the developer's server hears of its messages.
-    pub(super) wants_receipts: bool,
-    offline: OfflineLimits,
-}
 
 /// What waits for one device.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,21 +25,6 @@ impl Waiting {
 }
 
 impl<R: Rows> Step<'_, R> {
-    /// What an app is set to; nothing if it was deleted.
-    pub(super) fn facts(&mut self, app: AppNo) -> Result<AppFacts, RowsError> {
-        if let Some(known) = self.apps.get(&app) {
-            return Ok(*known);
-        }
-        let key = keys::app(app);
-        let row = self.rows.row(Keyspace::App, &key, App::decode)?;
-        let facts = row.map_or_else(AppFacts::default, |app| AppFacts {
-            wants_receipts: app.settings.callback.url.is_some(),
-            offline: app.settings.offline,
-        });
-        self.apps.insert(app, facts);
-        Ok(facts)
-    }
-
     /// Whether nothing more may wait for this device.
     pub(super) fn is_full(&mut self, app: AppNo, cid: ClientId) -> Result<bool, RowsError> {
         let limits = self.facts(app)?.offline;
