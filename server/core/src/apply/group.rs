@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
-use schema::record::{FirstAnswer, Group, Message, Number, Sums, Walk};
+use schema::record::{Group, Message, Number, Sums, Walk};
 
 use super::{Step, StoredStatus};
 use crate::clock::Day;
@@ -29,7 +29,6 @@ impl<R: Rows> Step<'_, R> {
         let number = GroupNo(self.ids.next(self.now_ms, &mut self.rows.writes).0);
         let group = self.row_of(app, push);
         self.write_body(number, group.expires_ms, &push.body);
-        let day = Day::of_ms(self.now_ms);
         let writes = &mut self.rows.writes;
         let task = Number { value: number.0 };
         writes.put(
@@ -42,12 +41,7 @@ impl<R: Rows> Step<'_, R> {
             writes.put(Keyspace::GroupOfName, key, Vec::new());
         }
         if let Some(request_id) = &push.request_id {
-            let first = FirstAnswer {
-                task_id: push.task_id.to_string(),
-                accepted_ms: self.now_ms,
-            };
-            let key = keys::request(app, request_id);
-            writes.put(Keyspace::Dedup(day), key, first.encode());
+            self.write_first_answer(app, request_id, &push.task_id);
         }
         self.write_group(number, &group);
         match GroupState::from_number(group.state) {

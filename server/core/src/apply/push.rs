@@ -116,22 +116,21 @@ impl<R: Rows> Step<'_, R> {
             targets: targets.collect(),
             vendor: push.vendor.as_ref().map(|text| text.to_string()),
         };
+        let keyspace = Keyspace::Task(Day::of_ms(self.now_ms));
+        let key = keys::task(app, &push.task_id);
+        self.rows.writes.put(keyspace, key, task.encode());
+        self.write_first_answer(app, &push.request_id, &push.task_id);
+    }
+
+    /// Under a request id, which task is the answer.
+    pub(super) fn write_first_answer(&mut self, app: AppNo, request_id: &str, task_id: &str) {
         let first = FirstAnswer {
-            task_id: push.task_id.to_string(),
+            task_id: task_id.to_owned(),
             accepted_ms: self.now_ms,
         };
-        let day = Day::of_ms(self.now_ms);
-        let writes = &mut self.rows.writes;
-        writes.put(
-            Keyspace::Task(day),
-            keys::task(app, &push.task_id),
-            task.encode(),
-        );
-        writes.put(
-            Keyspace::Dedup(day),
-            keys::request(app, &push.request_id),
-            first.encode(),
-        );
+        let keyspace = Keyspace::Dedup(Day::of_ms(self.now_ms));
+        let key = keys::request(app, request_id);
+        self.rows.writes.put(keyspace, key, first.encode());
     }
 
     pub(super) fn first_answer(
