@@ -162,7 +162,7 @@ impl World {
             for Submitted { op, .. } in &batch.ops {
                 if let Op::ForgetDevices { cids, .. } = op {
                     for cid in cids {
-                        self.watch.forgotten(*cid);
+                        self.watch.deleted(*cid);
                     }
                 }
             }

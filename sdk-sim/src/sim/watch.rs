@@ -71,6 +71,8 @@ pub(super) struct Watch {
     generations: BTreeMap<ClientId, u64>,
     /// The CID of each install id that was welcomed, over all processes.
     installs: BTreeMap<[u8; 16], ClientId>,
+    /// Devices whose deletion lasts, of which their shard has perhaps not heard yet.
+    leaving: BTreeSet<ClientId>,
     promised: BTreeSet<Promise>,
 }
 
@@ -99,8 +101,15 @@ impl Watch {
         self.live_at(at).count()
     }
 
-    /// A device was deleted: its installation may come back as another.
+    /// The deletion of a device lasts: its installation may come back as another.
+    pub(super) fn deleted(&mut self, cid: ClientId) {
+        self.leaving.insert(cid);
+        self.installs.retain(|_, known| *known != cid);
+    }
+
+    /// The shard of a deleted device knows it no more: nobody may come back as it.
     pub(super) fn forgotten(&mut self, cid: ClientId) {
+        self.leaving.remove(&cid);
         self.installs.retain(|_, known| *known != cid);
     }
 
@@ -130,8 +139,10 @@ impl Watch {
             "the generation of {cid} went from {before:?} to {}",
             welcome.generation
         );
-        let known = *self.installs.entry(install).or_insert(cid);
-        assert_eq!(known, cid, "one installation got two client ids");
+        if !self.leaving.contains(&cid) {
+            let known = *self.installs.entry(install).or_insert(cid);
+            assert_eq!(known, cid, "one installation got two client ids");
+        }
         let live = Live {
             cid,
             last_sent: MessageId::NONE,
