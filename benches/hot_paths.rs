@@ -168,6 +168,7 @@ impl World {
             sdk_version: "1.0".into(),
             push_off: false,
             blocked: false,
+            notify_off: false,
         };
         let app = App {
             number: 1,
@@ -248,6 +249,7 @@ fn push_to_ack(calls: u64) {
     for call in 0..calls {
         let push = PushRequest {
             vendor: None,
+            skips_notify_off: false,
             request_id: "0123456789".into(),
             task_id: "RASS_1124_0123456789abcdef0123456789abcdef".into(),
             storage: Storage::Until(world.now.wall_ms + 7_200_000),

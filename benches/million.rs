@@ -21,7 +21,7 @@ use server_core::command::{Push, Reach, Storage};
 use server_core::devices::Devices;
 use server_core::group::{Audience, Condition, ConditionKey, ConditionOp};
 use server_core::ids::{AppNo, SessionId, Ticket};
-use server_core::op::Op;
+use server_core::op::{Op, Origin};
 
 const SHARDS: u16 = 2;
 const APP: AppNo = AppNo(1);
@@ -119,10 +119,11 @@ fn fill(path: &Path, devices_len: u64) -> u64 {
                 sdk_version: "bench 1".into(),
                 push_off: false,
                 blocked: false,
+                notify_off: false,
             },
         });
         ops.push(Op::SetTags {
-            ticket: Ticket(n),
+            origin: Origin::Ticket(Ticket(n)),
             app: APP,
             cid,
             tags: tags(n),
@@ -136,6 +137,7 @@ fn fill(path: &Path, devices_len: u64) -> u64 {
                 task_id: format!("RASS_0101_{n:032x}").into(),
                 storage: Storage::Until(now_ms + 7_200_000),
                 vendor: None,
+                skips_notify_off: false,
                 body: Bytes::from(vec![7; 200]),
             },
         });

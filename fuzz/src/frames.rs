@@ -63,6 +63,8 @@ fn plant(frame: &Frame) {
             }
         }
         Frame::CommandResult(result) => planted::at("command_result", &result.detail),
+        Frame::Upstream(upstream) => planted::at("upstream", &upstream.body),
+        Frame::UpstreamAck(ack) => planted::at("upstream_ack", &ack.id.0.to_be_bytes()[5..]),
         Frame::GoAway(go_away) => planted::at("go_away", go_away.endpoint.as_bytes()),
         Frame::Close(close) => planted::at("close", close.text.as_bytes()),
         Frame::Ping | Frame::Pong => {}

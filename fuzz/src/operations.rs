@@ -13,7 +13,10 @@ mod rows;
 mod sums;
 mod world;
 
-use protocol::{Ack, Close, CloseReason, Command as Ask, Frame, Operation};
+use protocol::{
+    Ack, Close, CloseReason, Command as Ask, DeviceInfo, Feedback, Frame, MessageId,
+    NotificationSwitch, Operation, SilentTime, Upstream, UpstreamId,
+};
 use server_core::command::{Command, Push, Reach, Storage};
 
 use world::World;
@@ -72,7 +75,17 @@ fn step(world: &mut World, script: &mut Script<'_>) {
         13 => world.gone(script.byte()),
         14 => device_asks(world, script),
         15 => third_party_asks(world, script),
-        16 => match script.byte() % 3 {
+        16 => match script.byte() % 5 {
+            3 | 4 => {
+                let (link, id, len) = (script.byte(), script.byte(), script.byte());
+                let body = script.bytes(usize::from(len % 16)).to_vec();
+                let upstream = Upstream {
+                    id: UpstreamId(1 + u64::from(id % 80)),
+                    task_id: String::new(),
+                    body: body.repeat(1 + usize::from(len / 16) * 20).into(),
+                };
+                world.frame(link, Frame::Upstream(upstream));
+            }
             0 => world.frame(script.byte(), Frame::Ping),
             1 => world.frame(script.byte(), Frame::Pong),
             _ => {
@@ -132,6 +145,7 @@ fn a_push(world: &mut World, script: &mut Script<'_>) -> Push {
         task_id: world.task_id(),
         storage,
         vendor: None,
+        skips_notify_off: request & 1 == 1,
         body: body.into(),
     }
 }
@@ -189,9 +203,42 @@ fn device_asks(world: &mut World, script: &mut Script<'_>) {
         255 => "not allowed".to_owned(),
         _ => name(script).into_string(),
     };
-    let operation = match what % 4 {
-        0 => Operation::Unknown(what.max(3)),
-        1 => Operation::BindAlias { alias_type, alias },
+    let operation = match what % 16 {
+        0 => Operation::Unknown(what.max(100)),
+        1 | 5 => Operation::BindAlias { alias_type, alias },
+        3 => Operation::SetTags(vec![alias; usize::from(what / 64)]),
+        4 => Operation::QueryTags,
+        7 => Operation::PushSwitch {
+            on: what & 16 == 16,
+        },
+        8 => Operation::SilentTime(SilentTime {
+            begin_hour: what / 16,
+            hours: 1,
+            zone_min: 0,
+        }),
+        9 => Operation::DeviceInfo(DeviceInfo {
+            model: alias,
+            notifications: NotificationSwitch::ALL[usize::from(what / 16 % 3)],
+            ..DeviceInfo::default()
+        }),
+        11 => Operation::Badge(what.into()),
+        12 => Operation::VendorToken {
+            channel: alias,
+            token: "t".repeat(usize::from(what / 32) * 40),
+        },
+        13 | 15 => {
+            let came = world.came(link, 80);
+            let at = usize::from(what / 16) % came.len().max(1);
+            let message = came.get(at).copied().unwrap_or(MessageId(what.into()));
+            Operation::Feedback(vec![
+                Feedback {
+                    message,
+                    action: [10_000, 60_001, 90_001, 10_001][usize::from(what / 64)],
+                    ago_s: what.into(),
+                };
+                2
+            ])
+        }
         _ => Operation::UnbindAlias {
             everywhere: what & 4 == 4,
             alias_type,

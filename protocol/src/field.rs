@@ -97,13 +97,47 @@ pub(crate) fn read_text<'a>(
     input: &'a [u8],
 ) -> Parsed<'a, String> {
     let (rest, bytes) = read_bytes(field, allowed, input)?;
+    utf8(field, bytes).map_or_else(refuse, |text| Ok((rest, text)))
+}
+
+/// A UTF-8 text with a two-byte length, which must lie in `allowed`.
+pub(crate) fn read_long_text<'a>(
+    field: &'static str,
+    allowed: RangeInclusive<usize>,
+    input: &'a [u8],
+) -> Parsed<'a, String> {
+    let (rest, len) = read_u16(field, input)?;
+    let len = usize::from(len);
+    check_len(field, len, allowed).or_else(refuse)?;
+    let (rest, bytes) = fixed(field, len, rest, take(len))?;
+    utf8(field, bytes).map_or_else(refuse, |text| Ok((rest, text)))
+}
+
+fn utf8(field: &'static str, bytes: &[u8]) -> Result<String, FrameError> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok((rest, text.to_owned())),
-        Err(error) => refuse(FrameError::NotUtf8 {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => Err(FrameError::NotUtf8 {
             field,
             offset: error.valid_up_to(),
         }),
     }
+}
+
+/// A number that must lie in `allowed`.
+pub(crate) fn check_range(
+    field: &'static str,
+    got: u64,
+    allowed: RangeInclusive<u64>,
+) -> Result<(), FrameError> {
+    if allowed.contains(&got) {
+        return Ok(());
+    }
+    Err(FrameError::OutOfRange {
+        field,
+        min: *allowed.start(),
+        max: *allowed.end(),
+        got,
+    })
 }
 
 pub(crate) fn read_varint<'a>(field: &'static str, input: &'a [u8]) -> Parsed<'a, u64> {
@@ -160,4 +194,16 @@ pub(crate) fn write_counted(bytes: &[u8], out: &mut BytesMut) {
     );
     out.put_u8(len.unwrap_or(u8::MAX));
     out.put_slice(bytes);
+}
+
+/// Writes a text with a two-byte length. The frame was checked: it has at most 65535 bytes.
+pub(crate) fn write_long_text(text: &str, out: &mut BytesMut) {
+    let len = u16::try_from(text.len());
+    debug_assert!(
+        len.is_ok(),
+        "a counted field passed its check with {} bytes",
+        text.len()
+    );
+    out.put_u16(len.unwrap_or(u16::MAX));
+    out.put_slice(text.as_bytes());
 }

@@ -9,7 +9,10 @@ pub(crate) mod command;
 pub(crate) mod command_result;
 pub(crate) mod go_away;
 pub(crate) mod hello;
+pub(crate) mod operation;
 pub(crate) mod push;
+pub(crate) mod upstream;
+pub(crate) mod upstream_ack;
 pub(crate) mod welcome;
 
 use bytes::BytesMut;
@@ -24,6 +27,8 @@ use command_result::CommandResult;
 use go_away::GoAway;
 use hello::Hello;
 use push::Push;
+use upstream::Upstream;
+use upstream_ack::UpstreamAck;
 use welcome::Welcome;
 
 /// One frame.
@@ -45,6 +50,10 @@ pub enum Frame {
     Command(Command),
     /// Server to device: the result of an operation.
     CommandResult(CommandResult),
+    /// Device to server: a message to the third party.
+    Upstream(Upstream),
+    /// Server to device: where an upstream message stands.
+    UpstreamAck(UpstreamAck),
     /// Server to device: reconnect.
     GoAway(GoAway),
     /// Either way: the last frame.
@@ -92,6 +101,8 @@ impl Frame {
             Frame::Ack(_) => Kind::Ack,
             Frame::Command(_) => Kind::Command,
             Frame::CommandResult(_) => Kind::CommandResult,
+            Frame::Upstream(_) => Kind::Upstream,
+            Frame::UpstreamAck(_) => Kind::UpstreamAck,
             Frame::GoAway(_) => Kind::GoAway,
             Frame::Close(_) => Kind::Close,
         }
@@ -108,6 +119,8 @@ impl Frame {
             Frame::Ack(ack) => ack.check(),
             Frame::Command(command) => command.check(),
             Frame::CommandResult(result) => result.check(),
+            Frame::Upstream(upstream) => upstream.check(),
+            Frame::UpstreamAck(ack) => ack.check(),
             Frame::GoAway(go_away) => go_away.check(),
             // Every value of these can be sent; the text of a close is cut to its bound.
             Frame::Welcome(_) | Frame::Ping | Frame::Pong | Frame::Close(_) => Ok(()),
@@ -125,6 +138,8 @@ impl Frame {
             Kind::Ack => Ack::parse(body).map(Frame::Ack),
             Kind::Command => Command::parse(body).map(Frame::Command),
             Kind::CommandResult => CommandResult::parse(body).map(Frame::CommandResult),
+            Kind::Upstream => Upstream::parse(body).map(Frame::Upstream),
+            Kind::UpstreamAck => UpstreamAck::parse(body).map(Frame::UpstreamAck),
             Kind::GoAway => GoAway::parse(body).map(Frame::GoAway),
             Kind::Close => Close::parse(body).map(Frame::Close),
         }
@@ -139,6 +154,8 @@ impl Frame {
             Frame::Ack(ack) => ack.body_len(),
             Frame::Command(command) => command.body_len(),
             Frame::CommandResult(result) => result.body_len(),
+            Frame::Upstream(upstream) => upstream.body_len(),
+            Frame::UpstreamAck(ack) => ack.body_len(),
             Frame::GoAway(go_away) => go_away.body_len(),
             Frame::Close(close) => close.body_len(),
         }
@@ -153,6 +170,8 @@ impl Frame {
             Frame::Ack(ack) => ack.write(out),
             Frame::Command(command) => command.write(out),
             Frame::CommandResult(result) => result.write(out),
+            Frame::Upstream(upstream) => upstream.write(out),
+            Frame::UpstreamAck(ack) => ack.write(out),
             Frame::GoAway(go_away) => go_away.write(out),
             Frame::Close(close) => close.write(out),
         }

@@ -32,17 +32,22 @@ pub use error::FrameError;
 pub use frame::Frame;
 pub use frame::ack::Ack;
 pub use frame::close::Close;
-pub use frame::command::{Command, Operation};
+pub use frame::command::Command;
 pub use frame::command_result::CommandResult;
 pub use frame::go_away::GoAway;
 pub use frame::hello::{Hello, Identity};
+pub use frame::operation::{DeviceInfo, Feedback, NotificationSwitch, Operation, SilentTime};
 pub use frame::push::Push;
+pub use frame::upstream::{Upstream, UpstreamId};
+pub use frame::upstream_ack::UpstreamAck;
 pub use frame::welcome::Welcome;
 pub use hex::HexError;
 pub use ids::{ClientId, InstallId};
 pub use message_id::MessageId;
 pub use secret::DeviceSecret;
-pub use wire::{CloseReason, GoAwayReason, Kind, Platform, ResultCode};
+pub use wire::{
+    CloseReason, FeedbackVerdict, GoAwayReason, Kind, Platform, ResultCode, UpstreamStatus,
+};
 
 /// The ALPN name of this protocol. A client that offers no ALPN speaks version 1 too.
 pub const ALPN: &[u8] = b"ringpost/1";

@@ -8,7 +8,7 @@
 use crate::wire;
 
 /// Longest body a device may send after its hello, in bytes. Acks (at most 2558) and commands are
-/// far smaller; the rest is room for the reserved upstream message.
+/// far smaller; an upstream message may fill it.
 /// When longer: refused at the header, before a byte of the body is kept; close `FrameTooLong`.
 pub const BODY_LEN_MAX_TO_SERVER: usize = 16 * 1024;
 
@@ -47,9 +47,42 @@ pub const ALIAS_TYPE_LEN_MAX: usize = 40;
 /// When longer (or empty): close `ProtocolError`.
 pub const ALIAS_LEN_MAX: usize = 160;
 
-/// Longest detail of a command result, in bytes: room for the tags of one client.
+/// Longest detail of a command result, in bytes: room for the tags of one client, 100 with 512
+/// characters together.
 /// When longer: close `ProtocolError`.
 pub const DETAIL_LEN_MAX: usize = 4096;
+
+/// Longest name that a device gives of itself (brand, model, app package), in bytes of UTF-8.
+/// When longer: close `ProtocolError`.
+pub const DEVICE_NAME_LEN_MAX: usize = 64;
+
+/// Longest version text of a device, in bytes of UTF-8. When longer: close `ProtocolError`.
+pub const DEVICE_VERSION_LEN_MAX: usize = 32;
+
+/// Longest name of a vendor channel, in bytes of UTF-8. When longer (or empty): close
+/// `ProtocolError`.
+pub const CHANNEL_LEN_MAX: usize = 32;
+
+/// Longest token of a vendor channel, in bytes of UTF-8: the longest that are known have some
+/// hundred; empty takes the token back. When longer: close `ProtocolError`.
+pub const VENDOR_TOKEN_LEN_MAX: usize = 1024;
+
+/// Most entries of one feedback. A device with more sends a second command.
+/// When more (or none): close `ProtocolError`.
+pub const FEEDBACK_LEN_MAX: usize = 64;
+
+/// Largest badge: what a signed 32-bit number holds, as the stores of phones do.
+/// When larger: close `ProtocolError`.
+pub const BADGE_MAX: u32 = i32::MAX as u32;
+
+/// Longest task id of an upstream message, in bytes of UTF-8; it is the app's own.
+/// When longer: close `ProtocolError`.
+pub const UPSTREAM_TASK_LEN_MAX: usize = 64;
+
+/// Longest message of a device to its third party, in bytes: what the frame leaves.
+/// When longer: close `ProtocolError`.
+pub const UPSTREAM_BODY_LEN_MAX: usize =
+    BODY_LEN_MAX_TO_SERVER - wire::UPSTREAM_FIXED_LEN - UPSTREAM_TASK_LEN_MAX;
 
 /// Longest endpoint of a go-away, in bytes: what its one length byte can say; a host name of 249
 /// characters, a colon and a port. When longer: the writer asserts, the wire cannot carry it.

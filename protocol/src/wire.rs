@@ -57,6 +57,11 @@ pub const WELCOME_FLAG_REGISTERED: u8 = 0b0000_0001;
 pub const PUSH_FLAG_SEALED: u8 = 0b0000_0001;
 /// `Hello` credential type: the device secret.
 pub const CREDENTIAL_DEVICE_SECRET: u8 = 1;
+/// Bytes of an `Upstream` body before the message, without the text of its task id.
+pub const UPSTREAM_FIXED_LEN: usize = 8 + 1;
+/// Bytes of an `UpstreamAck` body.
+pub const UPSTREAM_ACK_LEN: usize = 8 + 1;
+
 /// `Close` retry time that means "never with these credentials".
 pub const RETRY_NEVER: u32 = u32::MAX;
 
@@ -64,6 +69,22 @@ pub const RETRY_NEVER: u32 = u32::MAX;
 pub const OP_BIND_ALIAS: u8 = 1;
 /// `Command` operation: unbind an alias.
 pub const OP_UNBIND_ALIAS: u8 = 2;
+/// `Command` operation: give this client exactly these tags.
+pub const OP_SET_TAGS: u8 = 3;
+/// `Command` operation: which tags does this client have?
+pub const OP_QUERY_TAGS: u8 = 4;
+/// `Command` operation: take pushes, or take none.
+pub const OP_PUSH_SWITCH: u8 = 5;
+/// `Command` operation: the hours in which the device stays away.
+pub const OP_SILENT_TIME: u8 = 6;
+/// `Command` operation: facts about the device.
+pub const OP_DEVICE_INFO: u8 = 7;
+/// `Command` operation: the number on the app's icon.
+pub const OP_BADGE: u8 = 8;
+/// `Command` operation: the device's token of a vendor channel.
+pub const OP_VENDOR_TOKEN: u8 = 9;
+/// `Command` operation: what the user did with messages.
+pub const OP_FEEDBACK: u8 = 10;
 /// `UnbindAlias` scope: only this client.
 pub const SCOPE_THIS_CLIENT: u8 = 0;
 /// `UnbindAlias` scope: all clients of the alias.
@@ -73,22 +94,29 @@ pub const SCOPE_EVERYWHERE: u8 = 1;
 pub const KIND_IGNORABLE_FROM: u8 = 0x80;
 
 /// Kinds that have a name and a number but are not built; they decode as unknown kinds.
-pub const RESERVED_KINDS: &[(u8, &str)] = &[
-    (0x07, "Feedback"),
-    (0x0a, "Upstream"),
-    (0x0b, "UpstreamAck"),
-];
+/// Feedback became an operation of `Command`, which has a serial and a result already.
+pub const RESERVED_KINDS: &[(u8, &str)] = &[(0x07, "Feedback")];
 
-/// Operations that have a name and a number but are not built; they decode as unknown operations.
-pub const RESERVED_OPS: &[(u8, &str)] = &[
-    (3, "SetTags"),
-    (4, "QueryTags"),
-    (5, "PushSwitch"),
-    (6, "SilentTime"),
-    (7, "DeviceInfo"),
-    (8, "Badge"),
-    (9, "VendorToken"),
-];
+/// `PushSwitch` and scopes: a switch that is off.
+pub const SWITCH_OFF: u8 = 0;
+/// `PushSwitch`: a switch that is on.
+pub const SWITCH_ON: u8 = 1;
+
+/// `SilentTime`: what is added to the minutes east of UTC, so that no number is negative.
+pub const ZONE_BIAS_MIN: i16 = 720;
+/// `SilentTime`: the greatest zone on the wire, UTC+14:00.
+pub const ZONE_MAX: u16 = 1560;
+
+/// `Feedback` action: the notification was shown.
+pub const ACTION_SHOWN: u32 = 10_000;
+/// `Feedback` action: the notification was clicked.
+pub const ACTION_CLICKED: u32 = 10_010;
+/// `Feedback` action: the app showed a transmission as a notification of its own.
+pub const ACTION_OWN_SHOWN: u32 = 60_001;
+/// `Feedback` action: a notification that the app made of a transmission was clicked.
+pub const ACTION_OWN_CLICKED: u32 = 60_002;
+/// `Feedback` actions that an app gives a meaning to.
+pub const ACTIONS_OF_APPS: std::ops::RangeInclusive<u32> = 90_001..=90_999;
 
 const _: () = assert!(LENGTH_MAX == 2_097_151);
 const _: () = assert!(HEADER_LEN_MAX == 4);
@@ -121,6 +149,10 @@ pub enum Kind {
     Command = 0x08,
     /// Server to device: the result of a command.
     CommandResult = 0x09,
+    /// Device to server: a message to the third party.
+    Upstream = 0x0a,
+    /// Server to device: where an upstream message stands.
+    UpstreamAck = 0x0b,
     /// Server to device: reconnect, perhaps elsewhere.
     GoAway = 0x0c,
     /// Either way: the last frame of a connection.
@@ -138,6 +170,8 @@ impl Kind {
         Kind::Ack,
         Kind::Command,
         Kind::CommandResult,
+        Kind::Upstream,
+        Kind::UpstreamAck,
         Kind::GoAway,
         Kind::Close,
     ];
@@ -158,8 +192,10 @@ impl Kind {
     /// The only peer that may send this kind; `None` where both may.
     pub const fn sender(self) -> Option<Peer> {
         match self {
-            Kind::Hello | Kind::Ack | Kind::Command => Some(Peer::Device),
-            Kind::Welcome | Kind::Push | Kind::CommandResult | Kind::GoAway => Some(Peer::Server),
+            Kind::Hello | Kind::Ack | Kind::Command | Kind::Upstream => Some(Peer::Device),
+            Kind::Welcome | Kind::Push | Kind::CommandResult | Kind::UpstreamAck | Kind::GoAway => {
+                Some(Peer::Server)
+            }
             Kind::Ping | Kind::Pong | Kind::Close => None,
         }
     }
@@ -175,6 +211,8 @@ impl Kind {
             Kind::Ack => "Ack",
             Kind::Command => "Command",
             Kind::CommandResult => "CommandResult",
+            Kind::Upstream => "Upstream",
+            Kind::UpstreamAck => "UpstreamAck",
             Kind::GoAway => "GoAway",
             Kind::Close => "Close",
         }
@@ -340,7 +378,7 @@ open_numbers! {
 }
 
 open_numbers! {
-    /// How a command ended; the numbers from 30000 on are those of Getui's SDK.
+    /// How a command ended; the numbers from 20000 on are those of Getui's SDK.
     ResultCode: u16 {
         /// Done, and lasting where it must last.
         Ok = 0,
@@ -350,6 +388,20 @@ open_numbers! {
         Busy = 2,
         /// The app or the client may not do this.
         NotPermitted = 3,
+        /// More tags than a client may have.
+        TooManyTags = 20001,
+        /// Tags were set too often.
+        TagsTooFrequent = 20002,
+        /// A tag stands there twice.
+        DuplicateTag = 20003,
+        /// A tag without a character.
+        EmptyTag = 20006,
+        /// The client is black-listed.
+        Blocked = 20009,
+        /// The tags have too many characters together.
+        TagsTooLong = 20010,
+        /// A tag has characters or a length that is not allowed.
+        TagMalformed = 20011,
         /// Too many commands in too short a time.
         TooFrequent = 30001,
         /// An argument is not acceptable.
@@ -358,5 +410,41 @@ open_numbers! {
         Filtered = 30003,
         /// The alias is not acceptable.
         AliasInvalid = 30007,
+    }
+}
+
+open_numbers! {
+    /// Where an upstream message stands.
+    UpstreamStatus: u8 {
+        /// It is on the server's disk and goes on to the third party's server.
+        Stored = 1,
+        /// The third party's server took it.
+        Delivered = 2,
+        /// The third party's server did not take it in time, or it was given up.
+        GivenUp = 3,
+        /// Not taken now; the same message may be taken later.
+        Busy = 4,
+        /// The app has no server that takes messages.
+        NoReceiver = 5,
+    }
+}
+
+impl UpstreamStatus {
+    /// Whether nothing more follows, and the device may forget the message.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, UpstreamStatus::Stored | UpstreamStatus::Busy)
+    }
+}
+
+open_numbers! {
+    /// What became of one entry of a feedback: one byte each, in their order, in the detail of
+    /// the result.
+    FeedbackVerdict: u8 {
+        /// It is counted now.
+        Counted = 0,
+        /// It was counted before.
+        Known = 1,
+        /// The client was not sent such a message, or it is too long ago.
+        UnknownMessage = 2,
     }
 }

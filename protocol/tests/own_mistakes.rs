@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
-    Ack, ClientId, Close, CloseReason, Command, CommandResult, Decoder, DeviceSecret, Frame,
-    FrameError, GoAway, GoAwayReason, Hello, Identity, MessageId, Operation, Peer, Platform, Push,
-    ResultCode, limits,
+    Ack, ClientId, Close, CloseReason, Command, CommandResult, Decoder, DeviceInfo, DeviceSecret,
+    Feedback, Frame, FrameError, GoAway, GoAwayReason, Hello, Identity, MessageId, Operation, Peer,
+    Platform, Push, ResultCode, SilentTime, Upstream, UpstreamAck, UpstreamId, UpstreamStatus,
+    limits,
 };
 
 fn hello(app_id: &str, sdk_version: &str) -> Frame {
@@ -30,11 +31,107 @@ fn ack(ids: &[u64]) -> Frame {
 }
 
 fn bind(alias_type: String, alias: String) -> Frame {
-    let operation = Operation::BindAlias { alias_type, alias };
+    command(Operation::BindAlias { alias_type, alias })
+}
+
+fn command(operation: Operation) -> Frame {
     Frame::Command(Command {
         serial: 1,
         operation,
     })
+}
+
+fn silent(begin_hour: u8, hours: u8, zone_min: i16) -> Frame {
+    command(Operation::SilentTime(SilentTime {
+        begin_hour,
+        hours,
+        zone_min,
+    }))
+}
+
+fn upstream(id: u64, task_id: String, body_len: usize) -> Frame {
+    Frame::Upstream(Upstream {
+        id: UpstreamId(id),
+        task_id,
+        body: Bytes::from(vec![0; body_len]),
+    })
+}
+
+/// Frames of the device side of an app that break a bound.
+fn wrong_reports() -> Vec<(Frame, &'static str)> {
+    let entry = Feedback {
+        message: MessageId(1),
+        action: 1,
+        ago_s: 0,
+    };
+    let info = |brand_len: usize, version_len: usize| {
+        command(Operation::DeviceInfo(DeviceInfo {
+            brand: "b".repeat(brand_len),
+            app_version: "v".repeat(version_len),
+            ..DeviceInfo::default()
+        }))
+    };
+    let token = |channel_len: usize, token_len: usize| {
+        command(Operation::VendorToken {
+            channel: "c".repeat(channel_len),
+            token: "t".repeat(token_len),
+        })
+    };
+    vec![
+        (
+            command(Operation::SetTags(vec![String::new(); 256])),
+            "command.tags",
+        ),
+        (
+            command(Operation::SetTags(vec!["t".repeat(256)])),
+            "command.tag",
+        ),
+        (
+            command(Operation::SetTags(vec!["t".repeat(255); 65])),
+            "command.tags",
+        ),
+        (silent(24, 1, 0), "command.begin_hour"),
+        (silent(0, 24, 0), "command.hours"),
+        (silent(0, 1, 841), "command.zone"),
+        (silent(0, 1, -721), "command.zone"),
+        (silent(0, 1, i16::MIN), "command.zone"),
+        (info(limits::DEVICE_NAME_LEN_MAX + 1, 0), "command.brand"),
+        (
+            info(0, limits::DEVICE_VERSION_LEN_MAX + 1),
+            "command.app_version",
+        ),
+        (
+            command(Operation::Badge(limits::BADGE_MAX + 1)),
+            "command.badge",
+        ),
+        (token(0, 1), "command.channel"),
+        (token(limits::CHANNEL_LEN_MAX + 1, 1), "command.channel"),
+        (token(1, limits::VENDOR_TOKEN_LEN_MAX + 1), "command.token"),
+        (command(Operation::Feedback(Vec::new())), "command.feedback"),
+        (
+            command(Operation::Feedback(vec![
+                entry;
+                limits::FEEDBACK_LEN_MAX + 1
+            ])),
+            "command.feedback",
+        ),
+        (upstream(0, String::new(), 0), "upstream.upstream_id"),
+        (
+            upstream(1, "t".repeat(limits::UPSTREAM_TASK_LEN_MAX + 1), 0),
+            "upstream.task_id",
+        ),
+        (
+            upstream(1, String::new(), limits::UPSTREAM_BODY_LEN_MAX + 1),
+            "upstream.body",
+        ),
+        (
+            Frame::UpstreamAck(UpstreamAck {
+                id: UpstreamId(0),
+                status: UpstreamStatus::Stored,
+            }),
+            "upstream_ack.upstream_id",
+        ),
+    ]
 }
 
 fn wrong_frames() -> Vec<(Frame, &'static str)> {
@@ -99,7 +196,7 @@ fn wrong_frames() -> Vec<(Frame, &'static str)> {
 
 #[test]
 fn given_a_field_beyond_its_bound_when_checked_should_be_named() {
-    for (frame, field) in wrong_frames() {
+    for (frame, field) in wrong_frames().into_iter().chain(wrong_reports()) {
         let error: FrameError = frame.check().expect_err(field);
         assert!(
             error.to_string().starts_with(&format!("{field}: ")),
@@ -110,7 +207,7 @@ fn given_a_field_beyond_its_bound_when_checked_should_be_named() {
 
 #[test]
 fn given_a_field_beyond_its_bound_when_encoded_should_write_nothing() {
-    for (frame, field) in wrong_frames() {
+    for (frame, field) in wrong_frames().into_iter().chain(wrong_reports()) {
         let mut out = BytesMut::new();
         let written = catch_unwind(AssertUnwindSafe(|| frame.encode(&mut out)));
         assert!(written.is_err() && out.is_empty(), "{field}");

@@ -3,11 +3,12 @@
 use bytes::{Bytes, BytesMut};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use protocol::wire::{OP_UNBIND_ALIAS, SECRET_LEN, SIGN_LEN};
+use protocol::wire::{OP_FEEDBACK, SECRET_LEN, SIGN_LEN};
 use protocol::{
-    Ack, ClientId, Close, CloseReason, Command, CommandResult, Decoder, DeviceSecret, Frame,
-    GoAway, GoAwayReason, Hello, Identity, InstallId, MessageId, Operation, Peer, Platform, Push,
-    ResultCode, Welcome, limits,
+    Ack, ClientId, Close, CloseReason, Command, CommandResult, Decoder, DeviceInfo, DeviceSecret,
+    Feedback, Frame, GoAway, GoAwayReason, Hello, Identity, InstallId, MessageId,
+    NotificationSwitch, Operation, Peer, Platform, Push, ResultCode, SilentTime, Upstream,
+    UpstreamAck, UpstreamId, UpstreamStatus, Welcome, limits,
 };
 
 /// A text of `min` to `max` bytes, with characters of one to four bytes.
@@ -111,11 +112,78 @@ fn command() -> impl Strategy<Value = Frame> {
                 alias,
             }
         }),
-        (OP_UNBIND_ALIAS + 1..=u8::MAX).prop_map(Operation::Unknown),
+        vec(text(0, 255), 0..40).prop_map(Operation::SetTags),
+        Just(Operation::QueryTags),
+        any::<bool>().prop_map(|on| Operation::PushSwitch { on }),
+        (0_u8..24, 0_u8..24, -720_i16..=840).prop_map(|(begin_hour, hours, zone_min)| {
+            Operation::SilentTime(SilentTime {
+                begin_hour,
+                hours,
+                zone_min,
+            })
+        }),
+        device_info(),
+        (0..=limits::BADGE_MAX).prop_map(Operation::Badge),
+        (
+            text(1, limits::CHANNEL_LEN_MAX),
+            text(0, limits::VENDOR_TOKEN_LEN_MAX)
+        )
+            .prop_map(|(channel, token)| Operation::VendorToken { channel, token }),
+        vec(any::<(u64, u32, u32)>(), 1..=limits::FEEDBACK_LEN_MAX).prop_map(|entries| {
+            let entry = |(message, action, ago_s)| Feedback {
+                message: MessageId(message),
+                action,
+                ago_s,
+            };
+            Operation::Feedback(entries.into_iter().map(entry).collect())
+        }),
+        (OP_FEEDBACK + 1..=u8::MAX).prop_map(Operation::Unknown),
         Just(Operation::Unknown(0)),
     ];
     (any::<u32>(), operation)
         .prop_map(|(serial, operation)| Frame::Command(Command { serial, operation }))
+}
+
+fn device_info() -> impl Strategy<Value = Operation> {
+    let name = || text(0, limits::DEVICE_NAME_LEN_MAX);
+    let version = || text(0, limits::DEVICE_VERSION_LEN_MAX);
+    let switch = (0..NotificationSwitch::ALL.len()).prop_map(|at| NotificationSwitch::ALL[at]);
+    (name(), name(), version(), name(), version(), switch).prop_map(
+        |(brand, model, os_version, package, app_version, notifications)| {
+            Operation::DeviceInfo(DeviceInfo {
+                brand,
+                model,
+                os_version,
+                package,
+                app_version,
+                notifications,
+            })
+        },
+    )
+}
+
+fn upstream() -> impl Strategy<Value = Frame> {
+    (
+        1..=u64::MAX,
+        text(0, limits::UPSTREAM_TASK_LEN_MAX),
+        vec(any::<u8>(), 0..2000),
+    )
+        .prop_map(|(id, task_id, body)| {
+            Frame::Upstream(Upstream {
+                id: UpstreamId(id),
+                task_id,
+                body: Bytes::from(body),
+            })
+        })
+}
+
+fn upstream_ack() -> impl Strategy<Value = Frame> {
+    (1..=u64::MAX, any::<u8>()).prop_map(|(id, status)| {
+        Frame::UpstreamAck(UpstreamAck {
+            id: UpstreamId(id),
+            status: UpstreamStatus::from_number(status),
+        })
+    })
 }
 
 fn command_result() -> impl Strategy<Value = Frame> {
@@ -162,6 +230,7 @@ fn from_device() -> impl Strategy<Value = Frame> {
         hello(),
         ack(),
         command(),
+        upstream(),
         close(),
         Just(Frame::Ping),
         Just(Frame::Pong)
@@ -173,6 +242,7 @@ fn from_server() -> impl Strategy<Value = Frame> {
         welcome(),
         push(),
         command_result(),
+        upstream_ack(),
         go_away(),
         close(),
         Just(Frame::Ping),
@@ -216,6 +286,36 @@ proptest! {
     ) {
         check_round_trip(Peer::Server, &[], &frames);
     }
+}
+
+#[test]
+fn given_the_longest_upstream_message_when_encoded_should_decode_to_the_same() {
+    let upstream = Frame::Upstream(Upstream {
+        id: UpstreamId(u64::MAX),
+        task_id: "t".repeat(limits::UPSTREAM_TASK_LEN_MAX),
+        body: Bytes::from(vec![7; limits::UPSTREAM_BODY_LEN_MAX]),
+    });
+    assert_eq!(
+        upstream.encoded_len(),
+        1 + 3 + limits::BODY_LEN_MAX_TO_SERVER
+    );
+    check_round_trip(Peer::Device, &[Frame::Ping], &[upstream]);
+}
+
+#[test]
+fn given_tags_when_put_into_a_result_should_be_read_from_it() {
+    let tags = vec!["vip".to_owned(), String::new(), "北京".to_owned()];
+    let result = CommandResult {
+        serial: 1,
+        op: protocol::wire::OP_QUERY_TAGS,
+        code: ResultCode::Ok,
+        detail: CommandResult::detail_of_tags(&tags),
+    };
+    assert_eq!(result.tags(), Ok(tags));
+    let detail = result.detail.slice(..result.detail.len() - 1);
+    let cut = CommandResult { detail, ..result };
+    let error = cut.tags().expect_err("the last tag is cut").to_string();
+    assert!(error.starts_with("command_result.tag: "), "{error}");
 }
 
 #[test]

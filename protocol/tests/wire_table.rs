@@ -5,11 +5,17 @@
 use std::fmt::{Display, Write as _};
 
 use protocol::wire::{
-    CREDENTIAL_DEVICE_SECRET, HEADER_LEN_MAX, HELLO_FLAG_LOGIN, KIND_IGNORABLE_FROM, OP_BIND_ALIAS,
-    OP_UNBIND_ALIAS, PUSH_FLAG_SEALED, RESERVED_KINDS, RESERVED_OPS, RETRY_NEVER, SCOPE_EVERYWHERE,
-    SCOPE_THIS_CLIENT, WELCOME_FLAG_REGISTERED,
+    ACTION_CLICKED, ACTION_OWN_CLICKED, ACTION_OWN_SHOWN, ACTION_SHOWN, ACTIONS_OF_APPS,
+    CREDENTIAL_DEVICE_SECRET, HEADER_LEN_MAX, HELLO_FLAG_LOGIN, KIND_IGNORABLE_FROM, OP_BADGE,
+    OP_BIND_ALIAS, OP_DEVICE_INFO, OP_FEEDBACK, OP_PUSH_SWITCH, OP_QUERY_TAGS, OP_SET_TAGS,
+    OP_SILENT_TIME, OP_UNBIND_ALIAS, OP_VENDOR_TOKEN, PUSH_FLAG_SEALED, RESERVED_KINDS,
+    RETRY_NEVER, SCOPE_EVERYWHERE, SCOPE_THIS_CLIENT, SWITCH_OFF, SWITCH_ON,
+    WELCOME_FLAG_REGISTERED, ZONE_BIAS_MIN, ZONE_MAX,
 };
-use protocol::{ALPN, CloseReason, GoAwayReason, Kind, Peer, Platform, ResultCode, VERSION_MINOR};
+use protocol::{
+    ALPN, CloseReason, FeedbackVerdict, GoAwayReason, Kind, NotificationSwitch, Peer, Platform,
+    ResultCode, UpstreamStatus, VERSION_MINOR,
+};
 use protocol::{limits, wire};
 
 struct Table(String);
@@ -72,12 +78,19 @@ fn small_numbers(table: &mut Table) {
     Platform::ALL
         .iter()
         .for_each(|it| table.row(it.number(), format!("{it:?}")));
-    table.title("operations");
-    table.row(OP_BIND_ALIAS, "BindAlias");
-    table.row(OP_UNBIND_ALIAS, "UnbindAlias");
-    RESERVED_OPS
+    table.title("upstream statuses");
+    UpstreamStatus::NAMED
         .iter()
-        .for_each(|(op, name)| table.row(op, format!("{name} (reserved)")));
+        .for_each(|status| table.row(status.number(), status));
+    table.title("feedback verdicts");
+    FeedbackVerdict::NAMED
+        .iter()
+        .for_each(|verdict| table.row(verdict.number(), verdict));
+    table.title("notification switches");
+    NotificationSwitch::ALL
+        .iter()
+        .for_each(|it| table.row(it.number(), format!("{it:?}")));
+    operations(table);
     table.title("flags and other values");
     table.row("hello flag login", format!("{HELLO_FLAG_LOGIN:#04x}"));
     table.row(
@@ -88,7 +101,36 @@ fn small_numbers(table: &mut Table) {
     table.row("credential device secret", CREDENTIAL_DEVICE_SECRET);
     table.row("scope this client", SCOPE_THIS_CLIENT);
     table.row("scope everywhere", SCOPE_EVERYWHERE);
+    table.row("switch off", SWITCH_OFF);
+    table.row("switch on", SWITCH_ON);
+    table.row("zone of UTC", ZONE_BIAS_MIN);
+    table.row("zone, greatest", ZONE_MAX);
     table.row("retry never", RETRY_NEVER);
+}
+
+fn operations(table: &mut Table) {
+    table.title("operations");
+    for (op, name) in [
+        (OP_BIND_ALIAS, "BindAlias"),
+        (OP_UNBIND_ALIAS, "UnbindAlias"),
+        (OP_SET_TAGS, "SetTags"),
+        (OP_QUERY_TAGS, "QueryTags"),
+        (OP_PUSH_SWITCH, "PushSwitch"),
+        (OP_SILENT_TIME, "SilentTime"),
+        (OP_DEVICE_INFO, "DeviceInfo"),
+        (OP_BADGE, "Badge"),
+        (OP_VENDOR_TOKEN, "VendorToken"),
+        (OP_FEEDBACK, "Feedback"),
+    ] {
+        table.row(op, name);
+    }
+    table.title("feedback actions");
+    table.row(ACTION_SHOWN, "shown");
+    table.row(ACTION_CLICKED, "clicked");
+    table.row(ACTION_OWN_SHOWN, "own notification shown");
+    table.row(ACTION_OWN_CLICKED, "own notification clicked");
+    let (first, last) = (ACTIONS_OF_APPS.start(), ACTIONS_OF_APPS.end());
+    table.row(format!("{first} to {last}"), "of the app");
 }
 
 fn lengths(table: &mut Table) {
@@ -107,6 +149,8 @@ fn lengths(table: &mut Table) {
         ("ack, fixed part", wire::ACK_FIXED_LEN),
         ("command, fixed part", wire::COMMAND_FIXED_LEN),
         ("command result, fixed part", wire::COMMAND_RESULT_FIXED_LEN),
+        ("upstream, fixed part", wire::UPSTREAM_FIXED_LEN),
+        ("upstream ack", wire::UPSTREAM_ACK_LEN),
         ("go-away, fixed part", wire::GO_AWAY_FIXED_LEN),
         ("close, fixed part", wire::CLOSE_FIXED_LEN),
     ] {
@@ -133,6 +177,23 @@ fn bounds(table: &mut Table) {
         ("ALIAS_TYPE_LEN_MAX", limits::ALIAS_TYPE_LEN_MAX as u64),
         ("ALIAS_LEN_MAX", limits::ALIAS_LEN_MAX as u64),
         ("DETAIL_LEN_MAX", limits::DETAIL_LEN_MAX as u64),
+        ("DEVICE_NAME_LEN_MAX", limits::DEVICE_NAME_LEN_MAX as u64),
+        (
+            "DEVICE_VERSION_LEN_MAX",
+            limits::DEVICE_VERSION_LEN_MAX as u64,
+        ),
+        ("CHANNEL_LEN_MAX", limits::CHANNEL_LEN_MAX as u64),
+        ("VENDOR_TOKEN_LEN_MAX", limits::VENDOR_TOKEN_LEN_MAX as u64),
+        ("FEEDBACK_LEN_MAX", limits::FEEDBACK_LEN_MAX as u64),
+        ("BADGE_MAX", u64::from(limits::BADGE_MAX)),
+        (
+            "UPSTREAM_TASK_LEN_MAX",
+            limits::UPSTREAM_TASK_LEN_MAX as u64,
+        ),
+        (
+            "UPSTREAM_BODY_LEN_MAX",
+            limits::UPSTREAM_BODY_LEN_MAX as u64,
+        ),
         ("ENDPOINT_LEN_MAX", limits::ENDPOINT_LEN_MAX as u64),
         ("CLOSE_TEXT_LEN_MAX", limits::CLOSE_TEXT_LEN_MAX as u64),
         ("HELLO_WAIT_MS_MAX", limits::HELLO_WAIT_MS_MAX),
@@ -174,6 +235,8 @@ fn given_a_number_when_named_and_numbered_again_should_be_the_same() {
     for number in 0..=u8::MAX {
         assert_eq!(CloseReason::from_number(number).number(), number);
         assert_eq!(GoAwayReason::from_number(number).number(), number);
+        assert_eq!(UpstreamStatus::from_number(number).number(), number);
+        assert_eq!(FeedbackVerdict::from_number(number).number(), number);
         let reserved = RESERVED_KINDS.iter().any(|(kind, _)| *kind == number);
         assert!(
             !(reserved && Kind::from_number(number).is_some()),

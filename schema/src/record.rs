@@ -11,20 +11,24 @@ mod client;
 mod device;
 mod group;
 mod message;
+mod profile;
 mod receipt;
 mod tally;
 mod task;
+mod upstream;
 
 pub use alias::{AliasOfClient, Binding};
 pub use answer::FirstAnswer;
 pub use app::{App, PreviousSecrets};
 pub use app_settings::{
-    AddressTexts, AppSettings, Callback, OfflineLimits, Quotas, Rate, Registration,
+    AddressTexts, AppSettings, Callback, DeviceQuotas, OfflineLimits, Quotas, Rate, Registration,
 };
-pub use client::{ClientTags, Presence, Profile};
+pub use client::{ClientTags, Presence};
 pub use device::{Cursor, Device};
 pub use group::{Group, Sums, Walk};
 pub use message::{Message, MessageRef};
+pub use profile::{Profile, SilentHours};
 pub use receipt::Receipt;
 pub use tally::{Number, Tally};
 pub use task::{Outcome, Task, TaskTarget};
+pub use upstream::{UpstreamEntry, Upstreams};

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server_core::command::{Answer, Command};
+use server_core::command::{Answer, Command, Settling};
 use server_core::ids::AppNo;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -83,11 +83,13 @@ impl Office {
                 dead: false,
             };
             let cleared = match self.ask(app_id, receipts).await {
-                Answer::Receipts(receipts) => match receipts.last() {
-                    Some((upto, _)) => {
-                        let upto = *upto;
-                        let dead = false;
-                        let settle = Command::SettleReceipts { app, upto, dead };
+                Answer::Receipts(page) => match page.receipts.last() {
+                    Some(last) => {
+                        let settle = Command::SettleReceipts {
+                            app,
+                            upto: last.order,
+                            settling: Settling::Dropped,
+                        };
                         matches!(self.ask(app_id, settle).await, Answer::Done)
                     }
                     // What was given up is cleared by the same way.

@@ -49,10 +49,10 @@ impl Clients {
                 };
                 assert!(news, "{cid} is told {tag} {has} twice");
             }
-            Committed::Muted { cid, muted: true } => {
+            Committed::Switched { cid, switches } if switches.is_muted() => {
                 self.muted.insert(*cid);
             }
-            Committed::Muted { cid, .. } => {
+            Committed::Switched { cid, .. } => {
                 self.muted.remove(cid);
             }
             _ => {}

@@ -56,6 +56,7 @@ pub(super) fn take(world: &mut World, script: &mut Script<'_>) {
         ttl_ms: [None, Some(5_000), Some(3_600_000), Some(3 * 86_400_000)][usize::from(wait % 4)],
         speed: u32::from(how / 16),
         vendor: None,
+        skips_notify_off: how & 16 == 16,
         body: vec![how; usize::from(wait)].into(),
     };
     let app = world.asker(cid);

@@ -8,6 +8,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::operation::{read_tags, write_tags};
 use crate::error::FrameError;
 use crate::field::{self, Parsed, refuse};
 use crate::limits::DETAIL_LEN_MAX;
@@ -27,6 +28,22 @@ pub struct CommandResult {
 }
 
 impl CommandResult {
+    /// The detail of the result of `QueryTags`. At most 255 tags of at most 255 bytes; the frame's
+    /// check refuses more than [`DETAIL_LEN_MAX`] bytes.
+    pub fn detail_of_tags<T: AsRef<str>>(tags: &[T]) -> Bytes {
+        let mut detail = BytesMut::new();
+        write_tags(tags, &mut detail);
+        detail.freeze()
+    }
+
+    /// The tags in the detail of the result of `QueryTags`.
+    ///
+    /// # Errors
+    /// What is wrong with the detail.
+    pub fn tags(&self) -> Result<Vec<String>, FrameError> {
+        field::finish(read_tags("command_result.tag", &self.detail))
+    }
+
     pub(crate) fn parse(body: &[u8]) -> Result<Self, FrameError> {
         field::finish(Self::fields(body))
     }

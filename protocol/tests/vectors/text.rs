@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use protocol::{Command, Frame, Hello, Identity, Operation, Platform, Welcome};
+use protocol::{Command, Frame, Hello, Identity, NotificationSwitch, Operation, Platform, Welcome};
 
 /// Appends the section of `frame`.
 pub(crate) fn frame(frame: &Frame, out: &mut String) {
@@ -32,6 +32,23 @@ pub(crate) fn frame(frame: &Frame, out: &mut String) {
                 ("op", it.op.to_string()),
                 ("code", it.code.number().to_string()),
                 ("detail", hex_or_none(&it.detail)),
+            ],
+            out,
+        ),
+        Frame::Upstream(it) => section(
+            "upstream",
+            &[
+                ("upstream_id", it.id.to_string()),
+                ("task_id", quoted(&it.task_id)),
+                ("body", hex_or_none(&it.body)),
+            ],
+            out,
+        ),
+        Frame::UpstreamAck(it) => section(
+            "upstream_ack",
+            &[
+                ("upstream_id", it.id.to_string()),
+                ("status", it.status.number().to_string()),
             ],
             out,
         ),
@@ -111,24 +128,70 @@ fn command(it: &Command, out: &mut String) {
         ("serial", it.serial.to_string()),
         ("op", it.operation.op().to_string()),
     ];
-    match &it.operation {
+    fields.extend(arguments(&it.operation));
+    section("command", &fields, out);
+}
+
+fn arguments(operation: &Operation) -> Vec<(&'static str, String)> {
+    match operation {
         Operation::BindAlias { alias_type, alias } => {
-            fields.extend([("alias_type", quoted(alias_type)), ("alias", quoted(alias))]);
+            vec![("alias_type", quoted(alias_type)), ("alias", quoted(alias))]
         }
         Operation::UnbindAlias {
             everywhere,
             alias_type,
             alias,
-        } => {
-            fields.extend([
-                ("everywhere", everywhere.to_string()),
-                ("alias_type", quoted(alias_type)),
-                ("alias", quoted(alias)),
-            ]);
+        } => vec![
+            ("everywhere", everywhere.to_string()),
+            ("alias_type", quoted(alias_type)),
+            ("alias", quoted(alias)),
+        ],
+        Operation::SetTags(tags) => {
+            vec![("tags", some(tags.iter().map(|tag| quoted(tag))))]
         }
-        Operation::Unknown(_) => {}
+        Operation::PushSwitch { on } => vec![("on", on.to_string())],
+        Operation::SilentTime(silent) => vec![
+            ("begin_hour", silent.begin_hour.to_string()),
+            ("hours", silent.hours.to_string()),
+            ("zone_min", silent.zone_min.to_string()),
+        ],
+        Operation::DeviceInfo(info) => {
+            let notifications = match info.notifications {
+                NotificationSwitch::Unknown => "unknown",
+                NotificationSwitch::On => "on",
+                NotificationSwitch::Off => "off",
+            };
+            vec![
+                ("brand", quoted(&info.brand)),
+                ("model", quoted(&info.model)),
+                ("os_version", quoted(&info.os_version)),
+                ("package", quoted(&info.package)),
+                ("app_version", quoted(&info.app_version)),
+                ("notifications", notifications.to_owned()),
+            ]
+        }
+        Operation::Badge(badge) => vec![("badge", badge.to_string())],
+        Operation::VendorToken { channel, token } => {
+            vec![("channel", quoted(channel)), ("token", quoted(token))]
+        }
+        Operation::Feedback(entries) => {
+            let entries = entries.iter().map(|entry| {
+                let (message, action, ago_s) = (entry.message, entry.action, entry.ago_s);
+                format!("{message}:{action}:{ago_s}")
+            });
+            vec![("feedback", some(entries))]
+        }
+        Operation::QueryTags | Operation::Unknown(_) => Vec::new(),
     }
-    section("command", &fields, out);
+}
+
+/// With one blank between two; `none` for none.
+fn some(texts: impl Iterator<Item = String>) -> String {
+    let texts: Vec<String> = texts.collect();
+    if texts.is_empty() {
+        return "none".to_owned();
+    }
+    texts.join(" ")
 }
 
 fn section(name: &str, fields: &[(&str, String)], out: &mut String) {

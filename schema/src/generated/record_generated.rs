@@ -442,6 +442,165 @@ impl<'a> ActionCount {
 
 }
 
+// struct UpstreamEntry, aligned to 8
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq)]
+pub struct UpstreamEntry(pub [u8; 24]);
+impl Default for UpstreamEntry { 
+  fn default() -> Self { 
+    Self([0; 24])
+  }
+}
+impl ::core::fmt::Debug for UpstreamEntry {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+    f.debug_struct("UpstreamEntry")
+      .field("id", &self.id())
+      .field("at_ms", &self.at_ms())
+      .field("status", &self.status())
+      .finish()
+  }
+}
+
+impl ::flatbuffers::SimpleToVerifyInSlice for UpstreamEntry {}
+impl<'a> ::flatbuffers::Follow<'a> for UpstreamEntry {
+  type Inner = &'a UpstreamEntry;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { <&'a UpstreamEntry>::follow(buf, loc) }
+  }
+}
+impl<'a> ::flatbuffers::Follow<'a> for &'a UpstreamEntry {
+  type Inner = &'a UpstreamEntry;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    unsafe { ::flatbuffers::follow_cast_ref::<UpstreamEntry>(buf, loc) }
+  }
+}
+impl<'b> ::flatbuffers::Push for UpstreamEntry {
+    type Output = UpstreamEntry;
+    #[inline]
+    unsafe fn push(&self, dst: &mut [u8], _written_len: usize) {
+        let src = unsafe { ::core::slice::from_raw_parts(self as *const UpstreamEntry as *const u8, <Self as ::flatbuffers::Push>::size()) };
+        dst.copy_from_slice(src);
+    }
+    #[inline]
+    fn alignment() -> ::flatbuffers::PushAlignment {
+        ::flatbuffers::PushAlignment::new(8)
+    }
+}
+
+impl<'a> ::flatbuffers::Verifiable for UpstreamEntry {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.in_buffer::<Self>(pos)
+  }
+}
+
+impl<'a> UpstreamEntry {
+  #[allow(clippy::too_many_arguments)]
+  pub fn new(
+    id: u64,
+    at_ms: u64,
+    status: u8,
+  ) -> Self {
+    let mut s = Self([0; 24]);
+    s.set_id(id);
+    s.set_at_ms(at_ms);
+    s.set_status(status);
+    s
+  }
+
+  pub fn id(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[0..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_id(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[0..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn at_ms(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[8..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_at_ms(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[8..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn status(&self) -> u8 {
+    let mut mem = ::core::mem::MaybeUninit::<<u8 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[16..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_status(&mut self, x: u8) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[16..].as_mut_ptr(),
+        ::core::mem::size_of::<<u8 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+}
+
 pub enum AppOffset {}
 #[derive(Copy, Clone, PartialEq)]
 
@@ -491,6 +650,9 @@ impl<'a> App<'a> {
   pub const VT_TAGS_PER_DAY: ::flatbuffers::VOffsetT = 64;
   pub const VT_OFFLINE_LEN_MAX: ::flatbuffers::VOffsetT = 66;
   pub const VT_OFFLINE_BYTES_MAX: ::flatbuffers::VOffsetT = 68;
+  pub const VT_DEVICE_TAGS_PER_DAY: ::flatbuffers::VOffsetT = 70;
+  pub const VT_DEVICE_ALIASES_PER_DAY: ::flatbuffers::VOffsetT = 72;
+  pub const VT_DEVICE_ALIAS_PAUSE_S: ::flatbuffers::VOffsetT = 74;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -505,6 +667,9 @@ impl<'a> App<'a> {
     builder.add_offline_bytes_max(args.offline_bytes_max);
     builder.add_previous_until_ms(args.previous_until_ms);
     builder.add_created_ms(args.created_ms);
+    builder.add_device_alias_pause_s(args.device_alias_pause_s);
+    builder.add_device_aliases_per_day(args.device_aliases_per_day);
+    builder.add_device_tags_per_day(args.device_tags_per_day);
     builder.add_offline_len_max(args.offline_len_max);
     builder.add_tags_per_day(args.tags_per_day);
     builder.add_tags_per_minute(args.tags_per_minute);
@@ -770,6 +935,27 @@ impl<'a> App<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u64>(App::VT_OFFLINE_BYTES_MAX, Some(0)).unwrap()}
   }
+  #[inline]
+  pub fn device_tags_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_DEVICE_TAGS_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn device_aliases_per_day(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_DEVICE_ALIASES_PER_DAY, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn device_alias_pause_s(&self) -> u32 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u32>(App::VT_DEVICE_ALIAS_PAUSE_S, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for App<'_> {
@@ -811,6 +997,9 @@ impl ::flatbuffers::Verifiable for App<'_> {
      .visit_field::<u32>("tags_per_day", Self::VT_TAGS_PER_DAY, false)?
      .visit_field::<u32>("offline_len_max", Self::VT_OFFLINE_LEN_MAX, false)?
      .visit_field::<u64>("offline_bytes_max", Self::VT_OFFLINE_BYTES_MAX, false)?
+     .visit_field::<u32>("device_tags_per_day", Self::VT_DEVICE_TAGS_PER_DAY, false)?
+     .visit_field::<u32>("device_aliases_per_day", Self::VT_DEVICE_ALIASES_PER_DAY, false)?
+     .visit_field::<u32>("device_alias_pause_s", Self::VT_DEVICE_ALIAS_PAUSE_S, false)?
      .finish();
     Ok(())
   }
@@ -849,6 +1038,9 @@ pub struct AppArgs<'a> {
     pub tags_per_day: u32,
     pub offline_len_max: u32,
     pub offline_bytes_max: u64,
+    pub device_tags_per_day: u32,
+    pub device_aliases_per_day: u32,
+    pub device_alias_pause_s: u32,
 }
 impl<'a> Default for AppArgs<'a> {
   #[inline]
@@ -887,6 +1079,9 @@ impl<'a> Default for AppArgs<'a> {
       tags_per_day: 0,
       offline_len_max: 0,
       offline_bytes_max: 0,
+      device_tags_per_day: 0,
+      device_aliases_per_day: 0,
+      device_alias_pause_s: 0,
     }
   }
 }
@@ -1029,6 +1224,18 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> AppBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u64>(App::VT_OFFLINE_BYTES_MAX, offline_bytes_max, 0);
   }
   #[inline]
+  pub fn add_device_tags_per_day(&mut self, device_tags_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_DEVICE_TAGS_PER_DAY, device_tags_per_day, 0);
+  }
+  #[inline]
+  pub fn add_device_aliases_per_day(&mut self, device_aliases_per_day: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_DEVICE_ALIASES_PER_DAY, device_aliases_per_day, 0);
+  }
+  #[inline]
+  pub fn add_device_alias_pause_s(&mut self, device_alias_pause_s: u32) {
+    self.fbb_.push_slot::<u32>(App::VT_DEVICE_ALIAS_PAUSE_S, device_alias_pause_s, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> AppBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     AppBuilder {
@@ -1084,6 +1291,9 @@ impl ::core::fmt::Debug for App<'_> {
       ds.field("tags_per_day", &self.tags_per_day());
       ds.field("offline_len_max", &self.offline_len_max());
       ds.field("offline_bytes_max", &self.offline_bytes_max());
+      ds.field("device_tags_per_day", &self.device_tags_per_day());
+      ds.field("device_aliases_per_day", &self.device_aliases_per_day());
+      ds.field("device_alias_pause_s", &self.device_alias_pause_s());
       ds.finish()
   }
 }
@@ -1111,6 +1321,7 @@ impl<'a> Device<'a> {
   pub const VT_SDK_VERSION: ::flatbuffers::VOffsetT = 14;
   pub const VT_PUSH_OFF: ::flatbuffers::VOffsetT = 16;
   pub const VT_BLOCKED: ::flatbuffers::VOffsetT = 18;
+  pub const VT_NOTIFY_OFF: ::flatbuffers::VOffsetT = 20;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1127,6 +1338,7 @@ impl<'a> Device<'a> {
     if let Some(x) = args.secret_hash { builder.add_secret_hash(x); }
     if let Some(x) = args.install { builder.add_install(x); }
     builder.add_app(args.app);
+    builder.add_notify_off(args.notify_off);
     builder.add_blocked(args.blocked);
     builder.add_push_off(args.push_off);
     builder.add_platform(args.platform);
@@ -1190,6 +1402,13 @@ impl<'a> Device<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<bool>(Device::VT_BLOCKED, Some(false)).unwrap()}
   }
+  #[inline]
+  pub fn notify_off(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Device::VT_NOTIFY_OFF, Some(false)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Device<'_> {
@@ -1206,6 +1425,7 @@ impl ::flatbuffers::Verifiable for Device<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("sdk_version", Self::VT_SDK_VERSION, true)?
      .visit_field::<bool>("push_off", Self::VT_PUSH_OFF, false)?
      .visit_field::<bool>("blocked", Self::VT_BLOCKED, false)?
+     .visit_field::<bool>("notify_off", Self::VT_NOTIFY_OFF, false)?
      .finish();
     Ok(())
   }
@@ -1219,6 +1439,7 @@ pub struct DeviceArgs<'a> {
     pub sdk_version: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub push_off: bool,
     pub blocked: bool,
+    pub notify_off: bool,
 }
 impl<'a> Default for DeviceArgs<'a> {
   #[inline]
@@ -1232,6 +1453,7 @@ impl<'a> Default for DeviceArgs<'a> {
       sdk_version: None, // required field
       push_off: false,
       blocked: false,
+      notify_off: false,
     }
   }
 }
@@ -1274,6 +1496,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> DeviceBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<bool>(Device::VT_BLOCKED, blocked, false);
   }
   #[inline]
+  pub fn add_notify_off(&mut self, notify_off: bool) {
+    self.fbb_.push_slot::<bool>(Device::VT_NOTIFY_OFF, notify_off, false);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> DeviceBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     DeviceBuilder {
@@ -1302,6 +1528,7 @@ impl ::core::fmt::Debug for Device<'_> {
       ds.field("sdk_version", &self.sdk_version());
       ds.field("push_off", &self.push_off());
       ds.field("blocked", &self.blocked());
+      ds.field("notify_off", &self.notify_off());
       ds.finish()
   }
 }
@@ -2580,6 +2807,7 @@ impl<'a> Group<'a> {
   pub const VT_ACTIVE: ::flatbuffers::VOffsetT = 30;
   pub const VT_PIECES: ::flatbuffers::VOffsetT = 32;
   pub const VT_VENDOR: ::flatbuffers::VOffsetT = 34;
+  pub const VT_SKIPS_NOTIFY_OFF: ::flatbuffers::VOffsetT = 36;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -2602,6 +2830,7 @@ impl<'a> Group<'a> {
     if let Some(x) = args.task_id { builder.add_task_id(x); }
     builder.add_app(args.app);
     builder.add_pieces(args.pieces);
+    builder.add_skips_notify_off(args.skips_notify_off);
     builder.add_active(args.active);
     builder.add_active_days(args.active_days);
     builder.add_kept(args.kept);
@@ -2723,6 +2952,13 @@ impl<'a> Group<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Group::VT_VENDOR, None)}
   }
+  #[inline]
+  pub fn skips_notify_off(&self) -> bool {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<bool>(Group::VT_SKIPS_NOTIFY_OFF, Some(false)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Group<'_> {
@@ -2747,6 +2983,7 @@ impl ::flatbuffers::Verifiable for Group<'_> {
      .visit_field::<bool>("active", Self::VT_ACTIVE, false)?
      .visit_field::<u16>("pieces", Self::VT_PIECES, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("vendor", Self::VT_VENDOR, false)?
+     .visit_field::<bool>("skips_notify_off", Self::VT_SKIPS_NOTIFY_OFF, false)?
      .finish();
     Ok(())
   }
@@ -2768,6 +3005,7 @@ pub struct GroupArgs<'a> {
     pub active: bool,
     pub pieces: u16,
     pub vendor: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub skips_notify_off: bool,
 }
 impl<'a> Default for GroupArgs<'a> {
   #[inline]
@@ -2789,6 +3027,7 @@ impl<'a> Default for GroupArgs<'a> {
       active: false,
       pieces: 0,
       vendor: None,
+      skips_notify_off: false,
     }
   }
 }
@@ -2863,6 +3102,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> GroupBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Group::VT_VENDOR, vendor);
   }
   #[inline]
+  pub fn add_skips_notify_off(&mut self, skips_notify_off: bool) {
+    self.fbb_.push_slot::<bool>(Group::VT_SKIPS_NOTIFY_OFF, skips_notify_off, false);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> GroupBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     GroupBuilder {
@@ -2900,6 +3143,7 @@ impl ::core::fmt::Debug for Group<'_> {
       ds.field("active", &self.active());
       ds.field("pieces", &self.pieces());
       ds.field("vendor", &self.vendor());
+      ds.field("skips_notify_off", &self.skips_notify_off());
       ds.finish()
   }
 }
@@ -3366,6 +3610,16 @@ impl<'a> Profile<'a> {
   pub const VT_BADGE: ::flatbuffers::VOffsetT = 4;
   pub const VT_DEVICE_TOKEN: ::flatbuffers::VOffsetT = 6;
   pub const VT_TOKEN_KIND: ::flatbuffers::VOffsetT = 8;
+  pub const VT_BRAND: ::flatbuffers::VOffsetT = 10;
+  pub const VT_MODEL: ::flatbuffers::VOffsetT = 12;
+  pub const VT_OS_VERSION: ::flatbuffers::VOffsetT = 14;
+  pub const VT_PACKAGE: ::flatbuffers::VOffsetT = 16;
+  pub const VT_APP_VERSION: ::flatbuffers::VOffsetT = 18;
+  pub const VT_SILENT_BEGIN_HOUR: ::flatbuffers::VOffsetT = 20;
+  pub const VT_SILENT_HOURS: ::flatbuffers::VOffsetT = 22;
+  pub const VT_SILENT_ZONE_MIN: ::flatbuffers::VOffsetT = 24;
+  pub const VT_OTHER_KINDS: ::flatbuffers::VOffsetT = 26;
+  pub const VT_OTHER_TOKENS: ::flatbuffers::VOffsetT = 28;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -3377,9 +3631,19 @@ impl<'a> Profile<'a> {
     args: &'args ProfileArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Profile<'bldr>> {
     let mut builder = ProfileBuilder::new(_fbb);
+    if let Some(x) = args.other_tokens { builder.add_other_tokens(x); }
+    if let Some(x) = args.other_kinds { builder.add_other_kinds(x); }
+    if let Some(x) = args.app_version { builder.add_app_version(x); }
+    if let Some(x) = args.package { builder.add_package(x); }
+    if let Some(x) = args.os_version { builder.add_os_version(x); }
+    if let Some(x) = args.model { builder.add_model(x); }
+    if let Some(x) = args.brand { builder.add_brand(x); }
     if let Some(x) = args.token_kind { builder.add_token_kind(x); }
     if let Some(x) = args.device_token { builder.add_device_token(x); }
     builder.add_badge(args.badge);
+    builder.add_silent_zone_min(args.silent_zone_min);
+    builder.add_silent_hours(args.silent_hours);
+    builder.add_silent_begin_hour(args.silent_begin_hour);
     builder.finish()
   }
 
@@ -3405,6 +3669,76 @@ impl<'a> Profile<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_TOKEN_KIND, None).unwrap()}
   }
+  #[inline]
+  pub fn brand(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_BRAND, None)}
+  }
+  #[inline]
+  pub fn model(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_MODEL, None)}
+  }
+  #[inline]
+  pub fn os_version(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_OS_VERSION, None)}
+  }
+  #[inline]
+  pub fn package(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_PACKAGE, None)}
+  }
+  #[inline]
+  pub fn app_version(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Profile::VT_APP_VERSION, None)}
+  }
+  #[inline]
+  pub fn silent_begin_hour(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Profile::VT_SILENT_BEGIN_HOUR, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn silent_hours(&self) -> u8 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u8>(Profile::VT_SILENT_HOURS, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn silent_zone_min(&self) -> i16 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<i16>(Profile::VT_SILENT_ZONE_MIN, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn other_kinds(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(Profile::VT_OTHER_KINDS, None)}
+  }
+  #[inline]
+  pub fn other_tokens(&self) -> Option<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>(Profile::VT_OTHER_TOKENS, None)}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Profile<'_> {
@@ -3416,6 +3750,16 @@ impl ::flatbuffers::Verifiable for Profile<'_> {
      .visit_field::<i32>("badge", Self::VT_BADGE, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("device_token", Self::VT_DEVICE_TOKEN, true)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("token_kind", Self::VT_TOKEN_KIND, true)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("brand", Self::VT_BRAND, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("model", Self::VT_MODEL, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("os_version", Self::VT_OS_VERSION, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("package", Self::VT_PACKAGE, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("app_version", Self::VT_APP_VERSION, false)?
+     .visit_field::<u8>("silent_begin_hour", Self::VT_SILENT_BEGIN_HOUR, false)?
+     .visit_field::<u8>("silent_hours", Self::VT_SILENT_HOURS, false)?
+     .visit_field::<i16>("silent_zone_min", Self::VT_SILENT_ZONE_MIN, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("other_kinds", Self::VT_OTHER_KINDS, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, ::flatbuffers::ForwardsUOffset<&'_ str>>>>("other_tokens", Self::VT_OTHER_TOKENS, false)?
      .finish();
     Ok(())
   }
@@ -3424,6 +3768,16 @@ pub struct ProfileArgs<'a> {
     pub badge: i32,
     pub device_token: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub token_kind: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub brand: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub model: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub os_version: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub package: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub app_version: Option<::flatbuffers::WIPOffset<&'a str>>,
+    pub silent_begin_hour: u8,
+    pub silent_hours: u8,
+    pub silent_zone_min: i16,
+    pub other_kinds: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
+    pub other_tokens: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, ::flatbuffers::ForwardsUOffset<&'a str>>>>,
 }
 impl<'a> Default for ProfileArgs<'a> {
   #[inline]
@@ -3432,6 +3786,16 @@ impl<'a> Default for ProfileArgs<'a> {
       badge: 0,
       device_token: None, // required field
       token_kind: None, // required field
+      brand: None,
+      model: None,
+      os_version: None,
+      package: None,
+      app_version: None,
+      silent_begin_hour: 0,
+      silent_hours: 0,
+      silent_zone_min: 0,
+      other_kinds: None,
+      other_tokens: None,
     }
   }
 }
@@ -3452,6 +3816,46 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ProfileBuilder<'a, 'b, A> {
   #[inline]
   pub fn add_token_kind(&mut self, token_kind: ::flatbuffers::WIPOffset<&'b  str>) {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_TOKEN_KIND, token_kind);
+  }
+  #[inline]
+  pub fn add_brand(&mut self, brand: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_BRAND, brand);
+  }
+  #[inline]
+  pub fn add_model(&mut self, model: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_MODEL, model);
+  }
+  #[inline]
+  pub fn add_os_version(&mut self, os_version: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_OS_VERSION, os_version);
+  }
+  #[inline]
+  pub fn add_package(&mut self, package: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_PACKAGE, package);
+  }
+  #[inline]
+  pub fn add_app_version(&mut self, app_version: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_APP_VERSION, app_version);
+  }
+  #[inline]
+  pub fn add_silent_begin_hour(&mut self, silent_begin_hour: u8) {
+    self.fbb_.push_slot::<u8>(Profile::VT_SILENT_BEGIN_HOUR, silent_begin_hour, 0);
+  }
+  #[inline]
+  pub fn add_silent_hours(&mut self, silent_hours: u8) {
+    self.fbb_.push_slot::<u8>(Profile::VT_SILENT_HOURS, silent_hours, 0);
+  }
+  #[inline]
+  pub fn add_silent_zone_min(&mut self, silent_zone_min: i16) {
+    self.fbb_.push_slot::<i16>(Profile::VT_SILENT_ZONE_MIN, silent_zone_min, 0);
+  }
+  #[inline]
+  pub fn add_other_kinds(&mut self, other_kinds: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_OTHER_KINDS, other_kinds);
+  }
+  #[inline]
+  pub fn add_other_tokens(&mut self, other_tokens: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , ::flatbuffers::ForwardsUOffset<&'b  str>>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Profile::VT_OTHER_TOKENS, other_tokens);
   }
   #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ProfileBuilder<'a, 'b, A> {
@@ -3476,6 +3880,16 @@ impl ::core::fmt::Debug for Profile<'_> {
       ds.field("badge", &self.badge());
       ds.field("device_token", &self.device_token());
       ds.field("token_kind", &self.token_kind());
+      ds.field("brand", &self.brand());
+      ds.field("model", &self.model());
+      ds.field("os_version", &self.os_version());
+      ds.field("package", &self.package());
+      ds.field("app_version", &self.app_version());
+      ds.field("silent_begin_hour", &self.silent_begin_hour());
+      ds.field("silent_hours", &self.silent_hours());
+      ds.field("silent_zone_min", &self.silent_zone_min());
+      ds.field("other_kinds", &self.other_kinds());
+      ds.field("other_tokens", &self.other_tokens());
       ds.finish()
   }
 }
@@ -3631,6 +4045,8 @@ impl<'a> Receipt<'a> {
   pub const VT_FATE: ::flatbuffers::VOffsetT = 10;
   pub const VT_ACTION: ::flatbuffers::VOffsetT = 12;
   pub const VT_AT_MS: ::flatbuffers::VOffsetT = 14;
+  pub const VT_UPSTREAM: ::flatbuffers::VOffsetT = 16;
+  pub const VT_PIECES: ::flatbuffers::VOffsetT = 18;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -3642,11 +4058,13 @@ impl<'a> Receipt<'a> {
     args: &'args ReceiptArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Receipt<'bldr>> {
     let mut builder = ReceiptBuilder::new(_fbb);
+    builder.add_upstream(args.upstream);
     builder.add_at_ms(args.at_ms);
     builder.add_message(args.message);
     builder.add_action(args.action);
     if let Some(x) = args.task_id { builder.add_task_id(x); }
     if let Some(x) = args.cid { builder.add_cid(x); }
+    builder.add_pieces(args.pieces);
     builder.add_fate(args.fate);
     builder.finish()
   }
@@ -3694,6 +4112,20 @@ impl<'a> Receipt<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<u64>(Receipt::VT_AT_MS, Some(0)).unwrap()}
   }
+  #[inline]
+  pub fn upstream(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Receipt::VT_UPSTREAM, Some(0)).unwrap()}
+  }
+  #[inline]
+  pub fn pieces(&self) -> u16 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u16>(Receipt::VT_PIECES, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Receipt<'_> {
@@ -3708,6 +4140,8 @@ impl ::flatbuffers::Verifiable for Receipt<'_> {
      .visit_field::<u8>("fate", Self::VT_FATE, false)?
      .visit_field::<u32>("action", Self::VT_ACTION, false)?
      .visit_field::<u64>("at_ms", Self::VT_AT_MS, false)?
+     .visit_field::<u64>("upstream", Self::VT_UPSTREAM, false)?
+     .visit_field::<u16>("pieces", Self::VT_PIECES, false)?
      .finish();
     Ok(())
   }
@@ -3719,6 +4153,8 @@ pub struct ReceiptArgs<'a> {
     pub fate: u8,
     pub action: u32,
     pub at_ms: u64,
+    pub upstream: u64,
+    pub pieces: u16,
 }
 impl<'a> Default for ReceiptArgs<'a> {
   #[inline]
@@ -3730,6 +4166,8 @@ impl<'a> Default for ReceiptArgs<'a> {
       fate: 0,
       action: 0,
       at_ms: 0,
+      upstream: 0,
+      pieces: 0,
     }
   }
 }
@@ -3764,6 +4202,14 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> ReceiptBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<u64>(Receipt::VT_AT_MS, at_ms, 0);
   }
   #[inline]
+  pub fn add_upstream(&mut self, upstream: u64) {
+    self.fbb_.push_slot::<u64>(Receipt::VT_UPSTREAM, upstream, 0);
+  }
+  #[inline]
+  pub fn add_pieces(&mut self, pieces: u16) {
+    self.fbb_.push_slot::<u16>(Receipt::VT_PIECES, pieces, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> ReceiptBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     ReceiptBuilder {
@@ -3789,6 +4235,105 @@ impl ::core::fmt::Debug for Receipt<'_> {
       ds.field("fate", &self.fate());
       ds.field("action", &self.action());
       ds.field("at_ms", &self.at_ms());
+      ds.field("upstream", &self.upstream());
+      ds.field("pieces", &self.pieces());
+      ds.finish()
+  }
+}
+pub enum UpstreamsOffset {}
+#[derive(Copy, Clone, PartialEq)]
+
+pub struct Upstreams<'a> {
+  pub _tab: ::flatbuffers::Table<'a>,
+}
+
+impl<'a> ::flatbuffers::Follow<'a> for Upstreams<'a> {
+  type Inner = Upstreams<'a>;
+  #[inline]
+  unsafe fn follow(buf: &'a [u8], loc: usize) -> Self::Inner {
+    Self { _tab: unsafe { ::flatbuffers::Table::new(buf, loc) } }
+  }
+}
+
+impl<'a> Upstreams<'a> {
+  pub const VT_ENTRIES: ::flatbuffers::VOffsetT = 4;
+
+  #[inline]
+  pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
+    Upstreams { _tab: table }
+  }
+  #[allow(unused_mut)]
+  pub fn create<'bldr: 'args, 'args: 'mut_bldr, 'mut_bldr, A: ::flatbuffers::Allocator + 'bldr>(
+    _fbb: &'mut_bldr mut ::flatbuffers::FlatBufferBuilder<'bldr, A>,
+    args: &'args UpstreamsArgs<'args>
+  ) -> ::flatbuffers::WIPOffset<Upstreams<'bldr>> {
+    let mut builder = UpstreamsBuilder::new(_fbb);
+    if let Some(x) = args.entries { builder.add_entries(x); }
+    builder.finish()
+  }
+
+
+  #[inline]
+  pub fn entries(&self) -> ::flatbuffers::Vector<'a, UpstreamEntry> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, UpstreamEntry>>>(Upstreams::VT_ENTRIES, None).unwrap()}
+  }
+}
+
+impl ::flatbuffers::Verifiable for Upstreams<'_> {
+  #[inline]
+  fn run_verifier(
+    v: &mut ::flatbuffers::Verifier, pos: usize
+  ) -> Result<(), ::flatbuffers::InvalidFlatbuffer> {
+    v.visit_table(pos)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, UpstreamEntry>>>("entries", Self::VT_ENTRIES, true)?
+     .finish();
+    Ok(())
+  }
+}
+pub struct UpstreamsArgs<'a> {
+    pub entries: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, UpstreamEntry>>>,
+}
+impl<'a> Default for UpstreamsArgs<'a> {
+  #[inline]
+  fn default() -> Self {
+    UpstreamsArgs {
+      entries: None, // required field
+    }
+  }
+}
+
+pub struct UpstreamsBuilder<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> {
+  fbb_: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>,
+  start_: ::flatbuffers::WIPOffset<::flatbuffers::TableUnfinishedWIPOffset>,
+}
+impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> UpstreamsBuilder<'a, 'b, A> {
+  #[inline]
+  pub fn add_entries(&mut self, entries: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , UpstreamEntry>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Upstreams::VT_ENTRIES, entries);
+  }
+  #[inline]
+  pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> UpstreamsBuilder<'a, 'b, A> {
+    let start = _fbb.start_table();
+    UpstreamsBuilder {
+      fbb_: _fbb,
+      start_: start,
+    }
+  }
+  #[inline]
+  pub fn finish(self) -> ::flatbuffers::WIPOffset<Upstreams<'a>> {
+    let o = self.fbb_.end_table(self.start_);
+    self.fbb_.required(o, Upstreams::VT_ENTRIES,"entries");
+    ::flatbuffers::WIPOffset::new(o.value())
+  }
+}
+
+impl ::core::fmt::Debug for Upstreams<'_> {
+  fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+    let mut ds = f.debug_struct("Upstreams");
+      ds.field("entries", &self.entries());
       ds.finish()
   }
 }

@@ -26,6 +26,8 @@ pub struct AppSettings {
     pub quotas: Quotas,
     /// What may wait for one of its devices that is offline.
     pub offline: OfflineLimits,
+    /// How often one of its devices may change things.
+    pub device_quotas: DeviceQuotas,
 }
 
 /// Who may register a device.
@@ -67,6 +69,17 @@ pub struct OfflineLimits {
     pub len_max: u32,
     /// Bytes of their rows.
     pub bytes_max: u64,
+}
+
+/// How often one device may change things; 0 is as often as it likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeviceQuotas {
+    /// Sets of tags in a day.
+    pub tags_per_day: u32,
+    /// Aliases bound or unbound in a day.
+    pub aliases_per_day: u32,
+    /// Seconds between two changes of aliases.
+    pub alias_pause_s: u32,
 }
 
 /// How often an app may call, by the kind of call.
@@ -174,6 +187,9 @@ impl AppSettings {
             tags_per_day: quotas.tags.per_day,
             offline_len_max: self.offline.len_max,
             offline_bytes_max: self.offline.bytes_max,
+            device_tags_per_day: self.device_quotas.tags_per_day,
+            device_aliases_per_day: self.device_quotas.aliases_per_day,
+            device_alias_pause_s: self.device_quotas.alias_pause_s,
             ..app
         }
     }
@@ -210,6 +226,11 @@ impl AppSettings {
             offline: OfflineLimits {
                 len_max: app.offline_len_max(),
                 bytes_max: app.offline_bytes_max(),
+            },
+            device_quotas: DeviceQuotas {
+                tags_per_day: app.device_tags_per_day(),
+                aliases_per_day: app.device_aliases_per_day(),
+                alias_pause_s: app.device_alias_pause_s(),
             },
         }
     }

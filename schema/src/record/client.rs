@@ -1,8 +1,6 @@
-//! What third parties say of a client, and how many clients an app has.
+//! The tags of a client, and how many clients an app has.
 //!
 //! Owner: the commit; the key holds the CID, or the app and the day. Always: tags are in order and without repeats.
-
-use std::fmt;
 
 use crate::SchemaError;
 use crate::generated::record as fb;
@@ -11,11 +9,6 @@ use crate::root::Shape;
 
 const TAGS: Shape = Shape {
     what: "ClientTags",
-    len_max: SMALL_RECORD_LEN_MAX,
-};
-
-const PROFILE: Shape = Shape {
-    what: "Profile",
     len_max: SMALL_RECORD_LEN_MAX,
 };
 
@@ -29,17 +22,6 @@ const PRESENCE: Shape = Shape {
 pub struct ClientTags {
     /// In order, each once.
     pub tags: Vec<String>,
-}
-
-/// What is known of a client beyond its registration.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Profile {
-    /// The number on the app's icon.
-    pub badge: i32,
-    /// The token of a vendor channel; empty for none.
-    pub device_token: String,
-    /// Which channel that is.
-    pub token_kind: String,
 }
 
 /// The devices of an app on one day.
@@ -86,48 +68,6 @@ impl ClientTags {
         let row = TAGS.open::<fb::ClientTags>(bytes)?;
         row.tags().iter().for_each(visit);
         Ok(())
-    }
-}
-
-impl Profile {
-    /// The value to store.
-    pub fn encode(&self) -> Vec<u8> {
-        PROFILE.build(|builder| {
-            let device_token = builder.create_string(&self.device_token);
-            let token_kind = builder.create_string(&self.token_kind);
-            fb::Profile::create(
-                builder,
-                &fb::ProfileArgs {
-                    badge: self.badge,
-                    device_token: Some(device_token),
-                    token_kind: Some(token_kind),
-                },
-            )
-        })
-    }
-
-    /// Reads a stored value.
-    ///
-    /// # Errors
-    /// Longer than [`SMALL_RECORD_LEN_MAX`], or not a verified `Profile`.
-    pub fn decode(bytes: &[u8]) -> Result<Profile, SchemaError> {
-        let row = PROFILE.open::<fb::Profile>(bytes)?;
-        Ok(Profile {
-            badge: row.badge(),
-            device_token: row.device_token().to_owned(),
-            token_kind: row.token_kind().to_owned(),
-        })
-    }
-}
-
-impl fmt::Debug for Profile {
-    /// A token lets its holder push: only its length is shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Profile")
-            .field("badge", &self.badge)
-            .field("device_token_len", &self.device_token.len())
-            .field("token_kind", &self.token_kind)
-            .finish()
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Device {
     pub push_off: bool,
     /// The third party black-listed it.
     pub blocked: bool,
+    /// The user lets the phone show no notifications of the app.
+    pub notify_off: bool,
 }
 
 impl Device {
@@ -57,6 +59,7 @@ impl Device {
                     sdk_version: Some(sdk_version),
                     push_off: self.push_off,
                     blocked: self.blocked,
+                    notify_off: self.notify_off,
                 },
             )
         })
@@ -77,6 +80,7 @@ impl Device {
             sdk_version: device.sdk_version().to_owned(),
             push_off: device.push_off(),
             blocked: device.blocked(),
+            notify_off: device.notify_off(),
         })
     }
 }
@@ -92,6 +96,7 @@ impl fmt::Debug for Device {
             .field("sdk_version", &self.sdk_version)
             .field("push_off", &self.push_off)
             .field("blocked", &self.blocked)
+            .field("notify_off", &self.notify_off)
             .finish()
     }
 }

@@ -58,6 +58,8 @@ pub struct Group {
     pub pieces: u16,
     /// What a vendor channel is to know, as in [`Task`](super::Task).
     pub vendor: Option<String>,
+    /// Whether devices whose user switched notifications off are passed by.
+    pub skips_notify_off: bool,
 }
 
 /// How messages stand.
@@ -125,6 +127,7 @@ impl Group {
                     active: self.active,
                     pieces: self.pieces,
                     vendor,
+                    skips_notify_off: self.skips_notify_off,
                 },
             )
         })
@@ -157,6 +160,7 @@ impl Group {
             active: group.active(),
             pieces: group.pieces(),
             vendor: group.vendor().map(str::to_owned),
+            skips_notify_off: group.skips_notify_off(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What the developer's server is to hear of one message.
+//! What the developer's server is to hear of one message to a device, or from it.
 //!
 //! Owner: the commit; the key holds the app and the place in the order. Always: written in the batch of the event it tells.
 
@@ -27,6 +27,10 @@ pub struct Receipt {
     pub action: u32,
     /// Unix milliseconds.
     pub at_ms: u64,
+    /// For a message of the device: what the device calls it; 0 for none.
+    pub upstream: u64,
+    /// Rows that a message of the device lies in.
+    pub pieces: u16,
 }
 
 impl Receipt {
@@ -43,6 +47,8 @@ impl Receipt {
                     fate: self.fate,
                     action: self.action,
                     at_ms: self.at_ms,
+                    upstream: self.upstream,
+                    pieces: self.pieces,
                 },
             )
         })
@@ -61,6 +67,8 @@ impl Receipt {
             fate: row.fate(),
             action: row.action(),
             at_ms: row.at_ms(),
+            upstream: row.upstream(),
+            pieces: row.pieces(),
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owner: this crate. Always: each property runs over every struct that [`samples`] lists.
 
+mod any_value;
 mod bounds;
 mod evolution;
 mod golden;

@@ -5,9 +5,10 @@
 use proptest::prelude::*;
 use schema::record::{
     AliasOfClient, Binding, ClientTags, Cursor, Message, MessageRef, Number, Presence, Profile,
-    Sums, Tally, Walk,
+    SilentHours, Sums, Tally, Walk,
 };
 
+use crate::any_value;
 use crate::samples::{self, Codec};
 
 fn assert_round_trip<T: Codec>(name: &str, value: T) {
@@ -61,53 +62,59 @@ fn given_a_buffer_at_any_alignment_when_decoded_should_not_matter() {
 
 proptest! {
     #[test]
-    fn given_any_push_when_encoded_should_decode_equal(value in samples::pushes()) {
+    fn given_any_push_when_encoded_should_decode_equal(value in any_value::pushes()) {
         assert_round_trip("push", value);
     }
 
     #[test]
-    fn given_any_app_when_encoded_should_decode_equal(value in samples::apps()) {
+    fn given_any_app_when_encoded_should_decode_equal(value in any_value::apps()) {
         assert_round_trip("app", value);
     }
 
     #[test]
-    fn given_any_device_when_encoded_should_decode_equal(value in samples::devices()) {
+    fn given_any_device_when_encoded_should_decode_equal(value in any_value::devices()) {
         assert_round_trip("device", value);
     }
 
     #[test]
-    fn given_any_message_when_encoded_should_decode_equal(value in samples::messages()) {
+    fn given_any_message_when_encoded_should_decode_equal(value in any_value::messages()) {
         let bytes = value.encode();
         prop_assert_eq!(MessageRef::decode(&bytes), Ok(value.as_ref()));
         prop_assert_eq!(Message::decode(&bytes), Ok(value));
     }
 
     #[test]
-    fn given_any_first_answer_when_encoded_should_decode_equal(value in samples::first_answers()) {
+    fn given_any_first_answer_when_encoded_should_decode_equal(value in any_value::first_answers()) {
         assert_round_trip("first answer", value);
     }
 
     #[test]
-    fn given_any_task_when_encoded_should_decode_equal(value in samples::tasks()) {
+    fn given_any_task_when_encoded_should_decode_equal(value in any_value::tasks()) {
         assert_round_trip("first answer", value);
     }
 
     #[test]
-    fn given_any_group_when_encoded_should_decode_equal(value in samples::groups()) {
+    fn given_any_group_when_encoded_should_decode_equal(value in any_value::groups()) {
         assert_round_trip("group", value);
     }
 
     #[test]
     fn given_any_client_when_encoded_should_decode_equal(
         tags in proptest::collection::vec(".{0,32}", 0..100),
-        texts in (".{0,40}", ".{0,40}"),
+        texts in (".{0,40}", ".{0,40}", ".{0,40}", ".{0,40}", ".{0,40}"),
+        tokens in proptest::collection::vec((".{0,40}", ".{0,40}"), 0..4),
         badge in any::<i32>(),
         n in any::<[u64; 10]>(),
         actions in proptest::collection::vec((any::<u32>(), any::<u64>()), 0..64),
     ) {
         assert_round_trip("client tags", ClientTags { tags });
-        let (device_token, token_kind) = texts;
-        assert_round_trip("profile", Profile { badge, device_token, token_kind });
+        let (device_token, token_kind, brand, package, app_version) = texts;
+        let silent = SilentHours { begin_hour: badge as u8, hours: 3, zone_min: badge as i16 };
+        let profile = Profile {
+            badge, device_token, token_kind, brand, package, app_version, silent, other_tokens: tokens,
+            ..Profile::default()
+        };
+        assert_round_trip("profile", profile);
         let [registered, active, online_peak, targets, acked, expired, filtered, revoked, shown, clicked] = n;
         assert_round_trip("presence", Presence { registered, active, online_peak });
         let sums = Sums { targets, acked, expired, filtered, revoked, shown, clicked, actions };

@@ -100,6 +100,7 @@ impl World {
                 .union(&self.ledger.blocked)
                 .copied()
                 .collect(),
+            held: self.ledger.push_off.clone(),
             stopped: self.ledger.groups.stopped().collect(),
             ..known
         };

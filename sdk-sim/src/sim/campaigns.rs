@@ -1,11 +1,12 @@
 //! Third parties that push to many, tag and black-list devices, delete some, and take receipts.
 
 use protocol::ClientId;
-use schema::record::{App, Receipt};
+use schema::record::App;
 use server_core::clock::Day;
-use server_core::command::Command;
+use server_core::command::{Command, Settling};
 use server_core::group::{Audience, Condition, ConditionKey, ConditionOp, GroupKind, GroupPush};
 use server_core::placement::Slot;
+use server_core::report::QueuedReceipt;
 
 use super::parties::app_no;
 use super::party::{Aim, AppPush, Ask, AttemptNo, Ttl, task_of};
@@ -110,6 +111,7 @@ impl World {
             },
             speed: app_push.map_or(0, |push| push.speed),
             vendor: None,
+            skips_notify_off: false,
             body: self.parties.body(number),
         }
     }
@@ -215,15 +217,23 @@ impl World {
     }
 
     /// Some of the receipts were told, or could not be.
-    pub(super) fn settle(&mut self, app: server_core::ids::AppNo, told: &[(u64, Receipt)]) {
+    pub(super) fn settle(&mut self, app: server_core::ids::AppNo, told: &[QueuedReceipt]) {
         if told.is_empty() || self.server.seats.is_empty() || !self.is_wild() {
             return;
         }
-        let (upto, _) = told[self.dice.index(told.len())];
+        let upto = told[self.dice.index(told.len())].order;
         let any = self.dice.index(self.server.seats.len());
-        let dead = self.dice.chance(1, 3);
+        let settling = match self.dice.below(6) {
+            0 | 1 => Settling::Dead,
+            2 => Settling::Dropped,
+            _ => Settling::Told,
+        };
         for _ in 0..self.dice.pick(&[1, 1, 1, 2]) {
-            let command = Command::SettleReceipts { app, upto, dead };
+            let command = Command::SettleReceipts {
+                app,
+                upto,
+                settling,
+            };
             self.ask(any, Ask::Other, command);
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::{ClientId, CloseReason, Frame, MessageId, ResultCode};
+use protocol::{ClientId, CloseReason, Frame, MessageId, ResultCode, UpstreamStatus};
 use schema::record::App;
 use server_core::apply::StoredStatus;
 use server_core::clock::Day;
@@ -38,6 +38,8 @@ pub(super) enum Cause {
 pub(super) struct Known {
     /// Devices that take no pushes.
     pub(super) muted: BTreeSet<ClientId>,
+    /// Devices that are sent nothing, because their user switched push off.
+    pub(super) held: BTreeSet<ClientId>,
     /// Pushes of which nothing is sent any more.
     pub(super) stopped: BTreeSet<GroupNo>,
     /// Whether the messages of pushes that began are stored.
@@ -161,15 +163,14 @@ impl Counts {
             Committed::GroupStopped { group, .. } => {
                 self.known.stopped.insert(*group);
             }
-            Committed::Muted { cid, muted } if *muted => {
-                self.known.muted.insert(*cid);
-            }
-            Committed::Muted { cid, .. } => {
-                self.known.muted.remove(cid);
+            Committed::Switched { cid, switches } => {
+                change(&mut self.known.muted, *cid, switches.is_muted());
+                change(&mut self.known.held, *cid, switches.push_off);
             }
             Committed::GroupScheduled { .. }
             | Committed::GroupPaced { .. }
             | Committed::Tagged { .. }
+            | Committed::UpstreamEnded { .. }
             | Committed::Imported(_)
             | Committed::Done(_) => {}
         }
@@ -184,6 +185,10 @@ impl Counts {
             Effect::Send(_, Frame::Push(_)) => seen.sent += 1,
             Effect::Send(_, Frame::CommandResult(result)) => {
                 let is_busy = result.code == ResultCode::Busy && cause != Cause::Failed;
+                seen.busy += u64::from(is_busy);
+            }
+            Effect::Send(_, Frame::UpstreamAck(ack)) => {
+                let is_busy = ack.status == UpstreamStatus::Busy && cause != Cause::Failed;
                 seen.busy += u64::from(is_busy);
             }
             Effect::Close(_, close) => match close.reason {
@@ -251,5 +256,13 @@ impl Counts {
             ..self.seen
         };
         assert_eq!(counted, seen, "counters of shard {at}, and what was seen");
+    }
+}
+
+fn change(set: &mut BTreeSet<ClientId>, cid: ClientId, is_in: bool) {
+    if is_in {
+        set.insert(cid);
+    } else {
+        set.remove(&cid);
     }
 }

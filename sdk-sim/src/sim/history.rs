@@ -14,6 +14,7 @@ use server_core::history::{DeviceHistory, LiveSession, Stage, TaskHistory, stage
 use server_core::ids::AppNo;
 use server_core::keys;
 use server_core::limits::HISTORY_LEN_MAX;
+use server_core::op::Origin;
 use server_core::outbox::Fate;
 use server_core::read::{Read, ReadDone};
 use server_core::report::Question;
@@ -100,7 +101,7 @@ impl World {
             }
             (
                 Read::Ask {
-                    ticket,
+                    origin: Origin::Ticket(ticket),
                     app,
                     question,
                     ..
@@ -155,6 +156,7 @@ impl World {
     fn check_device(&self, cid: ClientId, now_ms: u64, history: &DeviceHistory) {
         let DeviceHistory {
             device,
+            profile: _,
             cursor,
             aliases,
             waiting,

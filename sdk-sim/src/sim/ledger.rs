@@ -419,6 +419,7 @@ impl Ledger {
                 && !self.handled.contains_key(key)
                 && !self.groups.is_stopped(message.group)
                 && !self.is_gone(key.0)
+                && !self.push_off.contains(&key.0)
         });
         open.map(|(key, _)| *key).collect()
     }

@@ -184,8 +184,11 @@ impl Ledger {
                 }
             }
             Op::SettleReceipts {
-                app, upto, dead, ..
-            } => self.reports.settled(*app, *upto, *dead),
+                app,
+                upto,
+                settling,
+                ..
+            } => self.reports.settled(*app, *upto, *settling),
             Op::ReplayReceipts { app, .. } => {
                 let len = self.reports.replayed(*app);
                 assert_eq!(*answer, Answer::Count(len), "receipts told again");

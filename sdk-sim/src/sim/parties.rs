@@ -133,6 +133,7 @@ impl World {
         let request = &self.parties.requests[self.parties.attempts[number as usize].request];
         Push {
             vendor: None,
+            skips_notify_off: false,
             request_id: request.id.clone(),
             task_id: task_of(number),
             storage: match request.ttl {
@@ -289,7 +290,7 @@ impl World {
             (Ask::Push(number), Answer::NoSuchTask) => {
                 self.parties.attempts[number as usize].stage = Stage::Over;
             }
-            (Ask::Receipts(app), Answer::Receipts(told)) => self.settle(app, &told),
+            (Ask::Receipts(app), Answer::Receipts(told)) => self.settle(app, &told.receipts),
             (Ask::LookUp(number), Answer::Cids(cids)) => self.probe(number, cids),
             (Ask::Probe(number), Answer::Reached(found)) => self.probed(number, found),
             (Ask::Push(number) | Ask::LookUp(number) | Ask::Probe(number), _) => {

@@ -10,6 +10,7 @@ use protocol::MessageId;
 use schema::record::{App, Presence, Receipt, Sums};
 use server_core::apply::made_on;
 use server_core::clock::Day;
+use server_core::command::Settling;
 use server_core::group::GroupNo;
 use server_core::ids::AppNo;
 use server_core::keys;
@@ -102,13 +103,15 @@ impl Reports {
                 fate: end.end.fate as u8,
                 action: 0,
                 at_ms: end.final_ms,
+                upstream: 0,
+                pieces: 0,
             };
             self.fresh.push((app, receipt));
         }
     }
 
     /// A developer's server heard of the oldest receipts, or will not.
-    pub(super) fn settled(&mut self, app: AppNo, upto: u64, dead: bool) {
+    pub(super) fn settled(&mut self, app: AppNo, upto: u64, settling: Settling) {
         let settled = self.waiting.range((app, 0)..=(app, upto));
         let settled: Vec<_> = settled
             .take(RECEIPTS_PER_ANSWER_MAX)
@@ -116,7 +119,7 @@ impl Reports {
             .collect();
         for (key, receipt) in settled {
             self.waiting.remove(&key);
-            if dead {
+            if settling == Settling::Dead {
                 self.dead.insert(key, receipt);
             }
         }

@@ -165,7 +165,13 @@ impl World {
                 let wall_ms = self.wall_ms();
                 self.ledger.sent(cid, push, wall_ms);
                 let group = self.ledger.group_of(cid, push.id);
-                let stopped = &self.server.seats[at].counts.known.stopped;
+                let known = &self.server.seats[at].counts.known;
+                assert!(
+                    !known.held.contains(&cid),
+                    "{} is sent to {cid}, whose user switched push off",
+                    push.id
+                );
+                let stopped = &known.stopped;
                 assert!(
                     !group.is_some_and(|group| stopped.contains(&group)),
                     "{} of {group:?} is sent, which was stopped",

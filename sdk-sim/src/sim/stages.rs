@@ -287,9 +287,9 @@ impl Stages {
         for (cid, reach) in targets {
             let status = match reach {
                 Reach::Filtered => StoredStatus::Filtered,
-                Reach::Online => StoredStatus::Online,
-                Reach::Offline if kept => StoredStatus::Offline,
-                Reach::Offline => StoredStatus::Expired,
+                Reach::Online | Reach::OnlineNotifyOff => StoredStatus::Online,
+                Reach::Offline | Reach::OfflineNotifyOff if kept => StoredStatus::Offline,
+                Reach::Offline | Reach::OfflineNotifyOff => StoredStatus::Expired,
             };
             filtered += u32::from(status == StoredStatus::Filtered);
             expired += u32::from(status == StoredStatus::Expired);

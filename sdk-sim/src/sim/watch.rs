@@ -45,12 +45,12 @@ impl Promise {
             | Op::PushList { ticket, .. }
             | Op::StopGroup { ticket, .. }
             | Op::Unschedule { ticket, .. }
-            | Op::SetTags { ticket, .. }
             | Op::ChangeTag { ticket, .. }
             | Op::Block { ticket, .. }
             | Op::SettleReceipts { ticket, .. }
             | Op::ReplayReceipts { ticket, .. } => Some(Promise::Ticket(*ticket)),
-            Op::BindAliases { origin, .. }
+            Op::SetTags { origin, .. }
+            | Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Some(match origin {
                 Origin::Ticket(ticket) => Promise::Ticket(*ticket),

@@ -11,6 +11,7 @@ mod app_facts;
 mod client;
 mod days;
 mod device;
+mod feedback;
 mod full;
 mod group;
 mod import;
@@ -18,6 +19,7 @@ mod message_ids;
 mod push;
 mod receipts;
 mod sums;
+mod upstream;
 
 use std::collections::BTreeMap;
 
@@ -26,9 +28,9 @@ use schema::record::{App, Number, Tally};
 
 use crate::clock::Day;
 use crate::command::Answer;
-use crate::ids::{AppNo, ShardNo, Ticket};
+use crate::ids::{AppNo, ShardNo};
 use crate::keys::{self, meta};
-use crate::op::{Committed, Done, Op, Submitted};
+use crate::op::{Committed, Done, Op, Origin, Submitted};
 use crate::placement::Slot;
 use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 
@@ -232,7 +234,7 @@ impl<R: Rows> Step<'_, R> {
             }
             Op::TakeGroup { ticket, app, push } => {
                 let answer = self.take_group(*app, push)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::PushList {
                 ticket,
@@ -246,7 +248,7 @@ impl<R: Rows> Step<'_, R> {
                 task_id,
             } => {
                 let answer = self.stop_group(*app, task_id)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::Unschedule {
                 ticket,
@@ -254,7 +256,7 @@ impl<R: Rows> Step<'_, R> {
                 task_id,
             } => {
                 let answer = self.unschedule(*app, task_id)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::StartGroup(group) => {
                 self.start_group(*group)?;
@@ -271,13 +273,13 @@ impl<R: Rows> Step<'_, R> {
                 done,
             } => self.fan(shard, *group, targets, *upto, *done),
             Op::SetTags {
-                ticket,
+                origin,
                 app,
                 cid,
                 tags,
             } => {
                 let answer = self.set_tags(*app, *cid, tags)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(*origin, answer))
             }
             Op::ChangeTag {
                 ticket,
@@ -287,7 +289,7 @@ impl<R: Rows> Step<'_, R> {
                 add,
             } => {
                 let answer = self.change_tag(*app, tag, cids, *add)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::Block {
                 ticket,
@@ -296,38 +298,79 @@ impl<R: Rows> Step<'_, R> {
                 blocked,
             } => {
                 let answer = self.block(*app, cids, *blocked)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::SetBadge {
-                ticket,
+                origin,
                 app,
                 cids,
                 badge,
             } => {
                 let answer = self.set_badge(*app, cids, *badge)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(*origin, answer))
             }
             Op::BindTokens {
-                ticket,
+                origin,
                 app,
                 kind,
                 tokens,
             } => {
                 let answer = self.bind_tokens(*app, kind, tokens)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(*origin, answer))
+            }
+            Op::SwitchPush {
+                origin,
+                app,
+                cid,
+                on,
+            } => {
+                let answer = self.switch_push(*app, *cid, *on)?;
+                Ok(answered(*origin, answer))
+            }
+            Op::Describe {
+                origin,
+                app,
+                cid,
+                facts,
+            } => {
+                let answer = self.describe(*app, *cid, facts)?;
+                Ok(answered(*origin, answer))
+            }
+            Op::Feedback {
+                origin,
+                app,
+                cid,
+                entries,
+                under_way,
+            } => {
+                let answer = self.feedback(*app, *cid, entries, under_way)?;
+                Ok(answered(*origin, answer))
+            }
+            Op::TakeUpstream {
+                session,
+                app,
+                cid,
+                message,
+            } => {
+                let status = self.take_upstream(*app, *cid, message)?;
+                Ok(Done::UpstreamTaken {
+                    session: *session,
+                    id: message.id,
+                    status,
+                })
             }
             Op::SettleReceipts {
                 ticket,
                 app,
                 upto,
-                dead,
+                settling,
             } => {
-                let answer = self.settle_receipts(*app, *upto, *dead)?;
-                Ok(answered(*ticket, answer))
+                let answer = self.settle_receipts(*app, *upto, *settling)?;
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::ReplayReceipts { ticket, app } => {
                 let answer = self.replay_receipts(*app)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::Import {
                 ticket,
@@ -335,7 +378,7 @@ impl<R: Rows> Step<'_, R> {
                 devices,
             } => {
                 let answer = self.import(*app, devices)?;
-                Ok(answered(*ticket, answer))
+                Ok(answered(Origin::Ticket(*ticket), answer))
             }
             Op::Sample { at_ms, online } => {
                 self.sample(shard, *at_ms, online)?;
@@ -373,9 +416,9 @@ impl<R: Rows> Step<'_, R> {
     }
 }
 
-fn answered(ticket: Ticket, answer: Answer) -> Done {
+fn answered(origin: Origin, answer: Answer) -> Done {
     Done::Answered {
-        ticket,
+        origin,
         answer: Box::new(answer),
     }
 }

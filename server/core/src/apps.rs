@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{Hello, Identity};
-use schema::record::{App, Registration};
+use schema::record::{App, DeviceQuotas, Registration};
 use sha2::{Digest, Sha256};
 
 use crate::ids::AppNo;
@@ -56,6 +56,12 @@ impl Apps {
         let app = self.0.values().find(|app| app.number == number.0);
         app.and_then(|app| app.settings.devices_may_bind)
             .unwrap_or(by_default)
+    }
+
+    /// How often a device of this app may change things.
+    pub fn device_quotas(&self, app: AppNo) -> DeviceQuotas {
+        let found = self.0.values().find(|row| row.number == app.0);
+        found.map_or_else(DeviceQuotas::default, |row| row.settings.device_quotas)
     }
 
     /// The app of this AppID with all that is set about it.

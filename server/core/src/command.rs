@@ -4,8 +4,8 @@
 //! border. Whether a CID exists, belongs to the app or is online is decided by its shard.
 
 use bytes::Bytes;
-use protocol::ClientId;
-use schema::record::{App, Receipt};
+use protocol::{ClientId, FeedbackVerdict};
+use schema::record::App;
 
 use crate::clock::Day;
 use crate::group::{
@@ -14,6 +14,7 @@ use crate::group::{
 use crate::history::{DeviceHistory, LiveSession, TaskHistory};
 use crate::ids::AppNo;
 use crate::portable::{DevicePage, Imported, PortableDevice};
+use crate::report::ReceiptPage;
 
 /// One request to one shard.
 #[derive(Debug, Clone)]
@@ -226,8 +227,8 @@ pub enum Command {
         /// Everything up to this place in the order, at most
         /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX).
         upto: u64,
-        /// Given up.
-        dead: bool,
+        /// What becomes of them.
+        settling: Settling,
     },
     /// Receipts that were given up are to be told again; the answer counts them, at most
     /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX) at a time. Goes to any
@@ -336,8 +337,21 @@ pub struct Push {
     /// What a vendor channel is to know: JSON, at most
     /// [`VENDOR_LEN_MAX`](schema::limits::VENDOR_LEN_MAX) bytes.
     pub vendor: Option<Box<str>>,
+    /// Whether devices whose user switched notifications off are passed by.
+    pub skips_notify_off: bool,
     /// The encoded `PushMessage`, stored and sent as it is.
     pub body: Bytes,
+}
+
+/// What becomes of receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settling {
+    /// The developer's server has them.
+    Told,
+    /// Nobody will hear of them.
+    Dropped,
+    /// They were given up, and are kept aside to be looked at and replayed.
+    Dead,
 }
 
 /// Whether a message may rest in the outbox.
@@ -358,6 +372,23 @@ pub enum Reach {
     Offline,
     /// Nothing is sent to it: push is switched off, or it is black-listed.
     Filtered,
+    /// As `Online`, but its user switched notifications off.
+    OnlineNotifyOff,
+    /// As `Offline`, but its user switched notifications off.
+    OfflineNotifyOff,
+}
+
+impl Reach {
+    /// How a push reaches the target that passes by devices without notifications, or does not.
+    #[must_use]
+    pub fn of_push(self, skips_notify_off: bool) -> Reach {
+        match (self, skips_notify_off) {
+            (Reach::OnlineNotifyOff | Reach::OfflineNotifyOff, true) => Reach::Filtered,
+            (Reach::OnlineNotifyOff, false) => Reach::Online,
+            (Reach::OfflineNotifyOff, false) => Reach::Offline,
+            (other, _) => other,
+        }
+    }
 }
 
 /// The answer word of one target.
@@ -437,9 +468,10 @@ pub enum Answer {
     /// Each CID that was named, and whether it was changed: false if it is unknown, of another
     /// app, or has as many tags as it may.
     Changed(Vec<(ClientId, bool)>),
-    /// Receipts with their places in the order, oldest first, at most
-    /// [`RECEIPTS_PER_ANSWER_MAX`](crate::limits::RECEIPTS_PER_ANSWER_MAX).
-    Receipts(Vec<(u64, Receipt)>),
+    /// Receipts, oldest first.
+    Receipts(ReceiptPage),
+    /// What became of each entry of a feedback, in their order.
+    Verdicts(Vec<FeedbackVerdict>),
     /// What is known of CIDs, in the order asked.
     Details(Vec<(ClientId, ClientDetail)>),
     /// What became of each device of an import, in the order given.

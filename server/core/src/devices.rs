@@ -38,6 +38,33 @@ impl std::hash::Hasher for Mix {
     }
 }
 
+/// How a device is switched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Switches {
+    /// Its user switched push off.
+    pub push_off: bool,
+    /// Its third party black-listed it.
+    pub blocked: bool,
+    /// Its user lets the phone show no notifications of the app.
+    pub notify_off: bool,
+}
+
+impl Switches {
+    /// As its row says.
+    pub fn of(row: &DeviceRow) -> Self {
+        Switches {
+            push_off: row.push_off,
+            blocked: row.blocked,
+            notify_off: row.notify_off,
+        }
+    }
+
+    /// Whether it takes no pushes.
+    pub fn is_muted(self) -> bool {
+        self.push_off || self.blocked
+    }
+}
+
 /// One registered device.
 #[derive(Debug, Clone)]
 pub struct Device {
@@ -45,8 +72,8 @@ pub struct Device {
     pub app: AppNo,
     /// SHA-256 of its secret.
     pub secret_hash: [u8; 32],
-    /// Whether it takes no pushes: switched off or black-listed.
-    pub muted: bool,
+    /// How it is switched.
+    pub switches: Switches,
     /// Everything up to here is final for it.
     pub acked: MessageId,
     /// The highest id known to be stored for it; `None` until its backlog was looked at.
@@ -77,7 +104,7 @@ impl Device {
         Device {
             app: AppNo(row.app),
             secret_hash: row.secret_hash,
-            muted: row.push_off || row.blocked,
+            switches: Switches::of(row),
             acked: MessageId(0),
             tail,
             last_login_ms: 0,

@@ -35,6 +35,8 @@ pub struct GroupPush {
     /// What a vendor channel is to know: JSON, at most
     /// [`VENDOR_LEN_MAX`](schema::limits::VENDOR_LEN_MAX) bytes.
     pub vendor: Option<Box<str>>,
+    /// Whether devices whose user switched notifications off are passed by.
+    pub skips_notify_off: bool,
     /// The encoded `PushMessage`, stored once and sent as it is.
     pub body: Bytes,
 }

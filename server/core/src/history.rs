@@ -4,9 +4,10 @@
 //! knows of a live session. Stages have the names of the design: Accepted, Stored, Sent, Acked,
 //! Expired, Filtered.
 
+use protocol::wire::{ACTION_CLICKED, ACTION_OWN_CLICKED, ACTION_OWN_SHOWN, ACTION_SHOWN};
 use protocol::{ClientId, MessageId};
 use schema::push::PushMessage;
-use schema::record::{Cursor, Device, Outcome, Task};
+use schema::record::{Cursor, Device, Number, Outcome, Profile, Task};
 
 use crate::alias_name::TypedAlias;
 use crate::apply::{StoredStatus, made_on};
@@ -40,6 +41,8 @@ pub struct LiveSession {
 pub struct DeviceHistory {
     /// Its registration.
     pub device: Device,
+    /// What was told of it since.
+    pub profile: Profile,
     /// How far it has got, as far as it is written down.
     pub cursor: Cursor,
     /// Its aliases, in the order of their types.
@@ -205,6 +208,39 @@ pub(crate) fn outcome(
     rows.row(Keyspace::Outcome(made_on(id)), &key, Outcome::decode)
 }
 
+/// What the user did with a message: actions by their numbers on the wire, each with its time in
+/// ms of Unix time.
+pub(crate) fn acted(
+    rows: &impl Rows,
+    cid: ClientId,
+    id: MessageId,
+) -> Result<Vec<(u32, u64)>, RowsError> {
+    let mut found = Vec::new();
+    if id == MessageId::NONE {
+        return Ok(found);
+    }
+    let prefix = keys::outcome(cid, id);
+    let keyspace = Keyspace::Acted(made_on(id));
+    rows.try_range(keyspace, &prefix, &prefix, |key, value| {
+        if let Some(action) = keys::action_of(key) {
+            found.push((action, Number::decode(value)?.value));
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// The stages that follow an acknowledgement, in order of their times.
+pub(crate) fn stages_after(acted: &[(u32, u64)]) -> Vec<(&'static str, u64)> {
+    let first = |actions: [u32; 2]| {
+        let of = acted.iter().filter(|(action, _)| actions.contains(action));
+        of.map(|(_, at_ms)| *at_ms).min()
+    };
+    let shown = first([ACTION_SHOWN, ACTION_OWN_SHOWN]).map(|at_ms| ("Shown", at_ms));
+    let clicked = first([ACTION_CLICKED, ACTION_OWN_CLICKED]).map(|at_ms| ("Clicked", at_ms));
+    shown.into_iter().chain(clicked).collect()
+}
+
 /// The device, if it is registered.
 pub fn device_history(
     rows: &impl Rows,
@@ -226,8 +262,10 @@ pub fn device_history(
             .map(|push| push.task_id),
         expires_ms: message.expires_ms,
     });
+    let profile = rows.row(Keyspace::Profile, &key, Profile::decode)?;
     Ok(Some(DeviceHistory {
         device,
+        profile: profile.unwrap_or_default(),
         cursor,
         aliases: aliases_of_cid(rows, cid)?,
         waiting: waiting.collect(),

@@ -28,6 +28,9 @@
 //! | `Profile` | S C | `Profile` |
 //! | `Receipt`, `DeadReceipt` | A order u64 | `Receipt` |
 //! | `TaskOf` day | M | task id, bare bytes |
+//! | `Acted` day | S C M action u32 | `Number`, ms |
+//! | `Upstreams` | S C | `Upstreams` |
+//! | `UpstreamBody` | A order u64 piece | bare bytes |
 
 use std::borrow::Cow;
 
@@ -275,4 +278,24 @@ pub fn receipt_of(key: &[u8]) -> Option<u64> {
 /// Key in `TaskOf`.
 pub fn task_of(id: MessageId) -> Vec<u8> {
     id.0.to_be_bytes().to_vec()
+}
+
+/// Key in `Acted`; its keyspace is the day on which the id was made. Without the action it is the
+/// prefix of all that the user did with the message: [`outcome`].
+pub fn acted(cid: ClientId, id: MessageId, action: u32) -> Vec<u8> {
+    let mut key = outcome(cid, id);
+    key.extend_from_slice(&action.to_be_bytes());
+    key
+}
+
+/// The action in a key made by [`acted`].
+pub fn action_of(key: &[u8]) -> Option<u32> {
+    key.get(26..30)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// Key in `UpstreamBody`; its beginning is the key of its receipt.
+pub fn upstream_body(app: AppNo, order: u64, piece: u8) -> Vec<u8> {
+    let mut key = receipt(app, order);
+    key.push(piece);
+    key
 }

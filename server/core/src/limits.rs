@@ -85,9 +85,21 @@ pub const FORGET_PER_TICK: usize = 256;
 /// Tags of one client (the REST API's limit). Full: the change is refused.
 pub const TAGS_LEN_MAX: usize = 100;
 
+/// Characters of one tag (the REST API's limit). Longer: as [`TAGS_LEN_MAX`].
+pub const TAG_LEN_MAX: usize = 32;
+
 /// Characters of all tags of one client together (the REST API's limit). Full: as
 /// [`TAGS_LEN_MAX`].
 pub const TAGS_TEXT_LEN_MAX: usize = 512;
+
+/// Bytes of the tokens of one client that were told before its last one; with that one (at most
+/// 1024 bytes) its row stays below [`PIECE_LEN_MAX`]. Full: the oldest go.
+pub const OTHER_TOKENS_BYTES_MAX: usize = 512;
+
+/// Messages of one client to its third party that are known, to recognize a repeat: their row has
+/// 24 bytes for each. Full: the oldest that has ended goes; if none has, the client is answered
+/// "busy".
+pub const UPSTREAMS_LEN_MAX: usize = 64;
 
 /// Devices that a walk reaches in one commit: their sends are one turn of the shard's loop, about
 /// 2 ms, so that heartbeats and single pushes stay quick.
@@ -119,6 +131,10 @@ pub const ONLINE_KEPT_MS: u64 = 25 * 3600 * 1000;
 
 /// Receipts of one answer, and of one settlement: one request to a developer's server.
 pub const RECEIPTS_PER_ANSWER_MAX: usize = 500;
+
+/// Pieces of messages of devices in one answer: half a MiB, one request to a developer's server.
+/// Full: the answer ends there, a message more may come.
+pub const RECEIPT_PIECES_PER_ANSWER_MAX: usize = 256;
 
 /// Receipts of an app that could not be told in time and are kept. Full: the oldest go.
 pub const DEAD_RECEIPTS_MAX: usize = 10_000;

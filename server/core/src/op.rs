@@ -2,11 +2,11 @@
 
 mod committed;
 
-use protocol::{ClientId, InstallId, MessageId};
+use protocol::{ClientId, DeviceInfo, Feedback, InstallId, MessageId, SilentTime, Upstream};
 use schema::record::{App, Cursor, Device};
 
 use crate::clock::Day;
-use crate::command::{Push, Reach};
+use crate::command::{Push, Reach, Settling};
 use crate::group::{Badge, GroupNo, GroupPush};
 use crate::ids::{AppNo, SessionId, ShardNo, Ticket};
 use crate::outbox::Final;
@@ -182,7 +182,7 @@ pub enum Op {
     /// Give a client exactly these tags.
     SetTags {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// The app of the CID.
         app: AppNo,
         /// The CID.
@@ -217,7 +217,7 @@ pub enum Op {
     /// Change badges, all or none.
     SetBadge {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// The app of the CIDs.
         app: AppNo,
         /// The CIDs.
@@ -228,13 +228,60 @@ pub enum Op {
     /// Keep tokens of a vendor channel, all or none.
     BindTokens {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// The app of the CIDs.
         app: AppNo,
         /// The channel.
         kind: Box<str>,
         /// CID and token; an empty one is forgotten.
         tokens: Vec<(ClientId, Box<str>)>,
+    },
+    /// A device takes pushes from now on, or takes none.
+    SwitchPush {
+        /// Who waits.
+        origin: Origin,
+        /// The app of the CID.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// Whether it takes them.
+        on: bool,
+    },
+    /// A device says something of itself.
+    Describe {
+        /// Who waits.
+        origin: Origin,
+        /// The app of the CID.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// What.
+        facts: Facts,
+    },
+    /// What the user of a device did with its messages.
+    Feedback {
+        /// Who waits.
+        origin: Origin,
+        /// The app of the CID.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// Each action once for each message.
+        entries: Vec<Feedback>,
+        /// Messages of them that the session was sent and that are not final, with the group push
+        /// that each belongs to.
+        under_way: Vec<(MessageId, GroupNo)>,
+    },
+    /// A device sends a message to its third party.
+    TakeUpstream {
+        /// The session that waits.
+        session: SessionId,
+        /// The app of the CID.
+        app: AppNo,
+        /// The CID.
+        cid: ClientId,
+        /// The message.
+        message: Upstream,
     },
     /// The oldest receipts of an app are told, or given up.
     SettleReceipts {
@@ -244,8 +291,8 @@ pub enum Op {
         app: AppNo,
         /// Everything up to this place in the order.
         upto: u64,
-        /// Given up: kept aside to be looked at and replayed.
-        dead: bool,
+        /// What becomes of them.
+        settling: Settling,
     },
     /// Receipts that were given up are to be told again.
     ReplayReceipts {
@@ -291,6 +338,8 @@ impl Op {
             Op::PushList { targets, .. } => targets.len() * 96 + 256,
             Op::Fan { targets, .. } => targets.len() * 96,
             Op::SetTags { tags, .. } => tags.len() * 64 + 256,
+            Op::Feedback { entries, .. } => entries.len() * 64 + 256,
+            Op::TakeUpstream { message, .. } => message.body.len() + 1024,
             Op::Block { cids, .. } | Op::SetBadge { cids, .. } => cids.len() * 96 + 64,
             Op::BindTokens { tokens, .. } => tokens.len() * 128 + 64,
             Op::SettleReceipts { .. } | Op::ReplayReceipts { .. } => 64 * 1024,
@@ -311,6 +360,15 @@ impl Op {
                 | Op::Sample { .. }
         )
     }
+}
+
+/// What a device says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Facts {
+    /// Phone and app.
+    Info(DeviceInfo),
+    /// When it stays away.
+    Silent(SilentTime),
 }
 
 /// How one message ended, and when.

@@ -150,6 +150,16 @@ impl Outbox {
         waiting.map(|entry| (entry.id, entry.sent_ms))
     }
 
+    /// The group push of a message that was sent and is not final.
+    pub fn group_under_way(&self, id: MessageId) -> Option<GroupNo> {
+        let at = self
+            .window
+            .binary_search_by_key(&id, |entry| entry.id)
+            .ok()?;
+        let entry = self.window.get(at)?;
+        (entry.sent_ms > 0).then_some(entry.group)
+    }
+
     /// Messages in memory behind the window.
     pub fn queue_len(&self) -> usize {
         self.queue.len() + self.unstored.len()

@@ -17,6 +17,7 @@ use crate::history::{DeviceHistory, TaskHistory, device_history, task_history};
 use crate::ids::{AppNo, SessionId, Ticket};
 use crate::keys;
 use crate::limits::{PAGE_BYTES_MAX, PAGE_LEN_MAX};
+use crate::op::Origin;
 use crate::op::StoredMessage;
 use crate::report::{self, Question};
 use crate::rows::{Keyspace, Rows, RowsError};
@@ -75,10 +76,10 @@ pub enum Read {
         /// The time, in ms of Unix time.
         now_ms: u64,
     },
-    /// Whatever else a third party asks that stands in rows.
+    /// Whatever else a third party, or a device, asks that stands in rows.
     Ask {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// The app that asks.
         app: AppNo,
         /// What it asks.
@@ -138,7 +139,7 @@ pub enum ReadDone {
     /// `Read::Ask`.
     Asked {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// What the rows say.
         answer: Result<Box<Answer>, RowsError>,
     },
@@ -182,8 +183,8 @@ impl Read {
                 ticket,
                 history: Err(error),
             },
-            Read::Ask { ticket, .. } => ReadDone::Asked {
-                ticket,
+            Read::Ask { origin, .. } => ReadDone::Asked {
+                origin,
                 answer: Err(error),
             },
         }
@@ -237,12 +238,12 @@ pub fn perform(read: Read, rows: &impl Rows) -> ReadDone {
             history: task_history(rows, app, &task_id, now_ms).map(|found| found.map(Box::new)),
         },
         Read::Ask {
-            ticket,
+            origin,
             app,
             question,
             now_ms,
         } => ReadDone::Asked {
-            ticket,
+            origin,
             answer: report::answer(rows, app, question, now_ms).map(Box::new),
         },
     }

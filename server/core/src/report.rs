@@ -2,7 +2,7 @@
 //!
 //! Pure over [`Rows`], so the simulation reads with the same code.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use protocol::{ClientId, MessageId};
 use schema::record::{
     ClientTags, Cursor, Device, Group, Number, Presence, Profile, Receipt, Sums, Task,
@@ -12,11 +12,12 @@ use crate::apply::{StoredStatus, made_ms};
 use crate::clock::Day;
 use crate::command::Answer;
 use crate::group::{ClientDetail, DayView, GroupNo, GroupState, GroupView, MessageStages};
-use crate::history::{days_back, outcome, stages_of};
+use crate::history::{acted, days_back, outcome, stages_after, stages_of};
 use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{
-    GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, RECEIPTS_PER_ANSWER_MAX, SAMPLE_INTERVAL_MS,
+    GROUPS_PER_ANSWER_MAX, ONLINE_KEPT_MS, RECEIPT_PIECES_PER_ANSWER_MAX, RECEIPTS_PER_ANSWER_MAX,
+    SAMPLE_INTERVAL_MS,
 };
 use crate::portable;
 use crate::read::group_body;
@@ -37,7 +38,8 @@ pub enum Question {
     AppDay(Day),
     /// How many devices were online, over the last 24 hours.
     OnlineSamples,
-    /// What the developer's server is still to hear, or could not be told.
+    /// What the developer's server is still to hear, or could not be told; at most
+    /// [`RECEIPTS_PER_ANSWER_MAX`].
     Receipts {
         /// Only those behind this place in the order.
         after: u64,
@@ -245,12 +247,33 @@ fn online(rows: &impl Rows, app: AppNo, now_ms: u64) -> Result<Vec<(u64, u64)>, 
     Ok(samples)
 }
 
+/// A receipt in its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedReceipt {
+    /// Its place in the order.
+    pub order: u64,
+    /// What it tells.
+    pub receipt: Receipt,
+    /// What the message says, if it tells of a message of a device; else empty.
+    pub body: Bytes,
+}
+
+/// Receipts in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReceiptPage {
+    /// At most [`RECEIPTS_PER_ANSWER_MAX`], with at most [`RECEIPT_PIECES_PER_ANSWER_MAX`] pieces
+    /// and those of one message more.
+    pub receipts: Vec<QueuedReceipt>,
+    /// Whether the page ends where it is full: there may be more.
+    pub more: bool,
+}
+
 fn receipts(
     rows: &impl Rows,
     app: AppNo,
     after: u64,
     dead: bool,
-) -> Result<Vec<(u64, Receipt)>, RowsError> {
+) -> Result<ReceiptPage, RowsError> {
     let keyspace = if dead {
         Keyspace::DeadReceipt
     } else {
@@ -261,13 +284,33 @@ fn receipts(
         keys::receipt(app, after.saturating_add(1)),
     );
     let mut found = Vec::new();
+    let (mut pieces, mut more) = (0, false);
     rows.try_range(keyspace, &prefix, &from, |key, value| {
         if let Some(order) = keys::receipt_of(key) {
-            found.push((order, Receipt::decode(value)?));
+            let receipt = Receipt::decode(value)?;
+            pieces += usize::from(receipt.pieces);
+            found.push(QueuedReceipt {
+                order,
+                receipt,
+                body: Bytes::new(),
+            });
         }
-        Ok(found.len() < RECEIPTS_PER_ANSWER_MAX)
+        more = found.len() >= RECEIPTS_PER_ANSWER_MAX || pieces >= RECEIPT_PIECES_PER_ANSWER_MAX;
+        Ok(!more)
     })?;
-    Ok(found)
+    for queued in found.iter_mut().filter(|queued| queued.receipt.pieces > 0) {
+        let prefix = keys::receipt(app, queued.order);
+        let mut body = BytesMut::new();
+        rows.range(Keyspace::UpstreamBody, &prefix, &prefix, &mut |_, piece| {
+            body.extend_from_slice(piece);
+            true
+        })?;
+        queued.body = body.freeze();
+    }
+    Ok(ReceiptPage {
+        receipts: found,
+        more,
+    })
 }
 
 /// The stages of the message of one client in one task; `None` if it has none.
@@ -291,7 +334,7 @@ fn message(
         .iter()
         .find(|(id, _)| *id == found.id)
         .map(|(_, sent_ms)| *sent_ms);
-    Ok(Some(stages_of(
+    let mut stages = stages_of(
         found.accepted_ms,
         found.kept,
         found.status,
@@ -299,7 +342,9 @@ fn message(
         sent_ms,
         found.expires_ms,
         now_ms,
-    )))
+    );
+    stages.extend(stages_after(&acted(rows, cid, found.id)?));
+    Ok(Some(stages))
 }
 
 struct Found {

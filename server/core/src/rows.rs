@@ -53,6 +53,10 @@ pub enum Keyspace {
     Receipt,
     /// What they could not be told in time.
     DeadReceipt,
+    /// The last messages of each client to its third party.
+    Upstreams,
+    /// What those say that are still to be told, or could not be.
+    UpstreamBody,
     /// Messages that expire on this day; dropped whole.
     Msg(Day),
     /// Bodies of group pushes that expire on this day; dropped whole.
@@ -65,11 +69,13 @@ pub enum Keyspace {
     Outcome(Day),
     /// The tasks of messages made on this day of whose end somebody is to hear; dropped whole.
     TaskOf(Day),
+    /// What users did with messages made on this day; dropped whole.
+    Acted(Day),
 }
 
 impl Keyspace {
     /// The keyspaces that always exist.
-    pub const FIXED: [Keyspace; 20] = [
+    pub const FIXED: [Keyspace; 22] = [
         Keyspace::Reg,
         Keyspace::Cur,
         Keyspace::Install,
@@ -90,6 +96,8 @@ impl Keyspace {
         Keyspace::Profile,
         Keyspace::Receipt,
         Keyspace::DeadReceipt,
+        Keyspace::Upstreams,
+        Keyspace::UpstreamBody,
     ];
 }
 
@@ -228,9 +236,10 @@ impl WriteSet {
         let (day, before) = match keyspace {
             Keyspace::Msg(day) | Keyspace::Body(day) => (day, self.messages_dropped_before),
             Keyspace::Dedup(day) => (day, self.requests_dropped_before),
-            Keyspace::Task(day) | Keyspace::Outcome(day) | Keyspace::TaskOf(day) => {
-                (day, self.history_dropped_before)
-            }
+            Keyspace::Task(day)
+            | Keyspace::Outcome(day)
+            | Keyspace::TaskOf(day)
+            | Keyspace::Acted(day) => (day, self.history_dropped_before),
             _ => return false,
         };
         before.is_some_and(|before| day < before)

@@ -6,7 +6,7 @@
 //! more commits and reads are under way than their rings hold.
 //!
 //! The parts: `login` (hello to welcome), `commands` (what third parties ask), `device` (what a
-//! live device sends), `delivery` (outbox to socket), `groups` (pushes to many), `import` (devices
+//! live device sends), `operations` (what it asks for by commands), `delivery` (outbox to socket), `groups` (pushes to many), `import` (devices
 //! from elsewhere), `upkeep` (time, flush, drain).
 
 mod commands;
@@ -15,18 +15,20 @@ mod device;
 mod groups;
 mod import;
 mod login;
+mod operations;
 mod upkeep;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::HashMap;
-use protocol::{ClientId, Close, CloseReason};
+use protocol::{ClientId, Close, CloseReason, UpstreamStatus};
 use schema::record::App;
 
 use crate::apps::Apps;
 use crate::clock::{Day, Now};
 use crate::command::Answer;
 use crate::counters::Counters;
+use crate::device_quotas::DeviceQuotas;
 use crate::devices::{Device, Devices, Mix};
 use crate::effect::Effect;
 use crate::event::ShardEvent;
@@ -35,7 +37,7 @@ use crate::limits::{
     COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, DIRTY_LEN_MAX,
     FINALS_LEN_MAX, READS_IN_FLIGHT_MAX,
 };
-use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
+use crate::op::{Committed, Done, Failed, MessageEnd, Op};
 use crate::read::{Read, ReadDone};
 use crate::session::Session;
 use crate::wheel::Wheel;
@@ -109,6 +111,7 @@ pub struct Shard {
     today: Day,
     draining: Option<Draining>,
     groups: Groups,
+    device_quotas: DeviceQuotas,
     counters: Counters,
 }
 
@@ -155,6 +158,7 @@ impl Shard {
             today: Day(0),
             draining: None,
             groups: Groups::new(now.wall_ms),
+            device_quotas: DeviceQuotas::default(),
             counters: Counters::default(),
         }
     }
@@ -289,9 +293,11 @@ impl Shard {
             }
             Committed::GroupPaced { group, total } => self.on_group_paced(group, total, effects),
             Committed::Tagged { cid, tag, has } => self.devices.set_tag(cid, &tag, has),
-            Committed::Muted { cid, muted } => {
-                if let Some(device) = self.devices.get_mut(cid) {
-                    device.muted = muted;
+            Committed::Switched { cid, switches } => self.on_switched(now, cid, switches, effects),
+            Committed::UpstreamEnded { cid, id, status } => {
+                let session = self.devices.get(cid).and_then(|device| device.session);
+                if let Some(session) = session {
+                    self.send_upstream_ack(session, id, status, effects);
                 }
             }
             Committed::Imported(imported) => self.on_imported(*imported),
@@ -309,7 +315,14 @@ impl Shard {
             Done::Registered { session, cid, new } => {
                 self.on_registered(now, session, cid, new, effects)
             }
-            Done::Aliases { origin, known } => self.on_aliases(origin, known, effects),
+            Done::Aliases { origin, known } => {
+                let answer = if known {
+                    Answer::Done
+                } else {
+                    Answer::TargetInvalid
+                };
+                self.answer(origin, answer, effects);
+            }
             Done::AppCreated {
                 ticket: Some(ticket),
                 app,
@@ -324,7 +337,15 @@ impl Shard {
                 self.on_forgotten(&cids, effects);
                 effects.push(Effect::Answer(ticket, Answer::Done));
             }
-            Done::Answered { ticket, answer } => effects.push(Effect::Answer(ticket, *answer)),
+            Done::Answered { origin, answer } => self.answer(origin, *answer, effects),
+            Done::UpstreamTaken {
+                session,
+                id,
+                status,
+            } => {
+                self.counters.busy += u64::from(status == UpstreamStatus::Busy);
+                self.send_upstream_ack(session, id, status, effects);
+            }
             Done::GroupStarted(group) => self.groups.started(group),
             Done::WalkBegun | Done::Sampled => {}
             Done::Fanned {
@@ -346,16 +367,7 @@ impl Shard {
             Done::Failed(failed) => {
                 self.counters.store_failures += 1;
                 match failed {
-                    Failed::Origin(Origin::Ticket(ticket)) => {
-                        effects.push(Effect::Answer(ticket, Answer::StoreFailed));
-                    }
-                    Failed::Origin(Origin::Device {
-                        session,
-                        serial,
-                        op,
-                    }) => {
-                        self.send_result(session, serial, op, protocol::ResultCode::Busy, effects);
-                    }
+                    Failed::Origin(origin) => self.answer(origin, Answer::StoreFailed, effects),
                     Failed::Registration(session) => {
                         self.close(
                             session,
@@ -363,6 +375,9 @@ impl Shard {
                             "the store refuses",
                             effects,
                         );
+                    }
+                    Failed::Upstream(session, id) => {
+                        self.send_upstream_ack(session, id, UpstreamStatus::Busy, effects);
                     }
                     Failed::Forgetting { ticket, cid } => {
                         self.devices.set_leaving(cid, false);
@@ -396,9 +411,9 @@ impl Shard {
                 let answer = history.map_or_else(|_| self.store_failed(), Answer::TaskHistory);
                 effects.push(Effect::Answer(ticket, answer));
             }
-            ReadDone::Asked { ticket, answer } => {
+            ReadDone::Asked { origin, answer } => {
                 let answer = answer.map_or_else(|_| self.store_failed(), |answer| *answer);
-                effects.push(Effect::Answer(ticket, answer));
+                self.answer(origin, answer, effects);
             }
             ReadDone::Alias { ticket, alias } => {
                 let answer = alias.map_or_else(|_| self.store_failed(), Answer::Alias);

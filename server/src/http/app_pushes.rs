@@ -91,10 +91,8 @@ fn given_a_push_to_all_when_taken_should_answer_its_task_and_keep_its_settings()
                 activity
             }
         );
-        assert_eq!(
-            push.vendor.as_deref(),
-            Some(r#"{"filter_notify_off":true}"#)
-        );
+        assert!(push.skips_notify_off);
+        assert_eq!(push.vendor.as_deref(), None);
     });
 }
 
@@ -348,6 +346,7 @@ fn view(kind: GroupKind, state: GroupState) -> GroupView {
             active: false,
             pieces: 1,
             vendor: None,
+            skips_notify_off: false,
         },
         sums: Sums::default(),
         body: Bytes::from(

@@ -5,7 +5,7 @@
 
 use hyper::Uri;
 use schema::limits::APP_ADDRESSES_MAX;
-use schema::record::{App, AppSettings, Quotas, Registration};
+use schema::record::{App, AppSettings, DeviceQuotas, Quotas, Registration};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -54,6 +54,9 @@ pub(super) struct SettingsView<'a> {
     tags_per_day: u32,
     offline_len_max: u32,
     offline_bytes_max: u64,
+    device_tags_per_day: u32,
+    device_aliases_per_day: u32,
+    device_alias_pause_s: u32,
 }
 
 impl<'a> From<&'a App> for SettingsView<'a> {
@@ -83,6 +86,9 @@ impl<'a> From<&'a App> for SettingsView<'a> {
             tags_per_day: quotas.tags.per_day,
             offline_len_max: settings.offline.len_max,
             offline_bytes_max: settings.offline.bytes_max,
+            device_tags_per_day: settings.device_quotas.tags_per_day,
+            device_aliases_per_day: settings.device_quotas.aliases_per_day,
+            device_alias_pause_s: settings.device_quotas.alias_pause_s,
         }
     }
 }
@@ -129,6 +135,7 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
         device,
         quotas,
         offline,
+        device_quotas,
     } = &mut *app.settings;
     match name {
         "sign_required" => app.sign_required = value.map(flag).transpose()?.unwrap_or_default(),
@@ -146,7 +153,7 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
         "device_allow" => device.allow = value.map(networks).transpose()?.unwrap_or_default(),
         "device_deny" => device.deny = value.map(networks).transpose()?.unwrap_or_default(),
         name => {
-            let Some(limit) = limit_of(quotas, name) else {
+            let Some(limit) = limit_of(quotas, device_quotas, name) else {
                 return wants("no such setting");
             };
             *limit = value.map(calls).transpose()?.unwrap_or_default();
@@ -155,7 +162,11 @@ fn set(app: &mut App, name: &str, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn limit_of<'a>(quotas: &'a mut Quotas, name: &str) -> Option<&'a mut u32> {
+fn limit_of<'a>(
+    quotas: &'a mut Quotas,
+    of_devices: &'a mut DeviceQuotas,
+    name: &str,
+) -> Option<&'a mut u32> {
     Some(match name {
         "auth_per_minute" => &mut quotas.auth.per_minute,
         "auth_per_day" => &mut quotas.auth.per_day,
@@ -167,6 +178,9 @@ fn limit_of<'a>(quotas: &'a mut Quotas, name: &str) -> Option<&'a mut u32> {
         "app_per_day" => &mut quotas.app.per_day,
         "tags_per_minute" => &mut quotas.tags.per_minute,
         "tags_per_day" => &mut quotas.tags.per_day,
+        "device_tags_per_day" => &mut of_devices.tags_per_day,
+        "device_aliases_per_day" => &mut of_devices.aliases_per_day,
+        "device_alias_pause_s" => &mut of_devices.alias_pause_s,
         _ => return None,
     })
 }
@@ -281,6 +295,7 @@ mod tests {
             "list_per_minute": 5, "list_per_day": 6,
             "app_per_minute": 7, "app_per_day": 8,
             "tags_per_minute": 9, "tags_per_day": u32::MAX, "offline_len_max": 10, "offline_bytes_max": 11,
+            "device_tags_per_day": 12, "device_aliases_per_day": 13, "device_alias_pause_s": 14,
         })
     }
 

@@ -59,8 +59,8 @@ fn decide(shard: ShardNo, command: &Command) -> Answer {
         ),
         Command::PushMany { targets, push, .. } => {
             let word = |reach: &Reach| match reach {
-                Reach::Online => TargetStatus::Online,
-                Reach::Offline => TargetStatus::Offline,
+                Reach::Online | Reach::OnlineNotifyOff => TargetStatus::Online,
+                Reach::Offline | Reach::OfflineNotifyOff => TargetStatus::Offline,
                 Reach::Filtered => TargetStatus::Ignored,
             };
             let words = targets.iter().map(|(cid, reach)| (*cid, word(reach)));

@@ -1,7 +1,7 @@
 //! What is known of clients (row 38 of `rest-v2.md`).
 //!
 //! Always: members that the documents and the live service spell differently stand there in both
-//! spellings. What only a vendor's SDK could tell (package, model, brand, how often) is empty.
+//! spellings. What the device did not say is empty, and how often it logs in is not counted.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -32,12 +32,12 @@ struct Found<'a> {
 #[derive(Serialize)]
 struct Detail<'a> {
     client_app_id: &'a str,
-    package_name: &'static str,
+    package_name: String,
     device_token: String,
     phone_type: u8,
-    phone_model: &'static str,
+    phone_model: String,
     #[serde(rename = "phoneModel")]
-    phone_model_again: &'static str,
+    phone_model_again: String,
     notification_switch: bool,
     #[serde(rename = "notificationSwitch")]
     notification_switch_again: bool,
@@ -47,7 +47,7 @@ struct Detail<'a> {
     login_freq: u32,
     #[serde(rename = "loginFreq")]
     login_freq_again: u32,
-    brand: &'static str,
+    brand: String,
 }
 
 impl<'a> Detail<'a> {
@@ -56,21 +56,21 @@ impl<'a> Detail<'a> {
             device, profile, ..
         } = known;
         let create_time = time_text(device.created_ms);
-        let notification_switch = !device.push_off;
+        let notification_switch = !device.push_off && !device.notify_off;
         Detail {
             client_app_id: &app.app_id,
-            package_name: "",
+            package_name: profile.package,
             device_token: profile.device_token,
             phone_type: phone_type(Platform::from_number(device.platform)),
-            phone_model: "",
-            phone_model_again: "",
+            phone_model_again: profile.model.clone(),
+            phone_model: profile.model,
             notification_switch,
             notification_switch_again: notification_switch,
             create_time_again: create_time.clone(),
             create_time,
             login_freq: 0,
             login_freq_again: 0,
-            brand: "",
+            brand: profile.brand,
         }
     }
 }

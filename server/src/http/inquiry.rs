@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{ClientId, MessageId, Platform};
-use schema::record::App;
+use schema::record::{App, Profile, SilentHours};
 use serde::Serialize;
 use server_core::apply::{StoredStatus, made_ms};
 use server_core::command::{Answer, Command};
@@ -170,6 +170,26 @@ struct DeviceView {
     platform: &'static str,
     sdk_version: String,
     takes_pushes: bool,
+    push_off: bool,
+    blocked: bool,
+    notifications_off: bool,
+    /// In which hours of its day it stays away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_time: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    brand: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    model: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    os_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    package: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    app_version: String,
+    badge: i32,
+    /// The vendor channels of which it has a token, the last that was told first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vendor_tokens: Vec<String>,
     aliases: BTreeMap<Box<str>, Box<str>>,
     queue_len: usize,
     queue_is_longer: bool,
@@ -244,6 +264,7 @@ fn device_view(
 ) -> DeviceView {
     let DeviceHistory {
         device,
+        profile,
         cursor,
         aliases,
         waiting,
@@ -299,6 +320,17 @@ fn device_view(
         platform: platform_name(device.platform),
         sdk_version: device.sdk_version,
         takes_pushes,
+        push_off: device.push_off,
+        blocked: device.blocked,
+        notifications_off: device.notify_off,
+        silent_time: silent_time(profile.silent),
+        vendor_tokens: vendor_tokens(&profile),
+        brand: profile.brand,
+        model: profile.model,
+        os_version: profile.os_version,
+        package: profile.package,
+        app_version: profile.app_version,
+        badge: profile.badge,
         aliases: aliases.into_iter().collect(),
         queue_len: waiting.len(),
         queue_is_longer: more_wait,
@@ -306,6 +338,30 @@ fn device_view(
         waiting,
         recent: recent.collect(),
     }
+}
+
+fn silent_time(silent: SilentHours) -> Option<String> {
+    if silent.hours == 0 {
+        return None;
+    }
+    let (begin, end) = (silent.begin_hour, (silent.begin_hour + silent.hours) % 24);
+    let (sign, minutes) = match silent.zone_min {
+        west if west < 0 => ('-', west.unsigned_abs()),
+        east => ('+', east.unsigned_abs()),
+    };
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    Some(format!(
+        "{begin:02}:00 to {end:02}:00, UTC{sign}{hours:02}:{minutes:02}"
+    ))
+}
+
+fn vendor_tokens(profile: &Profile) -> Vec<String> {
+    let first = (!profile.device_token.is_empty()).then(|| profile.token_kind.clone());
+    let others = profile.other_tokens.iter().rev();
+    first
+        .into_iter()
+        .chain(others.map(|(kind, _)| kind.clone()))
+        .collect()
 }
 
 fn device_why(takes_pushes: bool, live: Option<&LiveSession>, waiting_len: usize) -> String {

@@ -41,8 +41,8 @@ fn decide(shard: ShardNo, command: &Command) -> Answer {
             task_id, targets, ..
         } => {
             let word = |reach: &Reach| match reach {
-                Reach::Online => TargetStatus::Online,
-                Reach::Offline => TargetStatus::Offline,
+                Reach::Online | Reach::OnlineNotifyOff => TargetStatus::Online,
+                Reach::Offline | Reach::OfflineNotifyOff => TargetStatus::Offline,
                 Reach::Filtered => TargetStatus::Ignored,
             };
             Answer::Pushed {

@@ -3,10 +3,12 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use schema::record::Receipt;
 use serde_json::json;
 use server_core::command::{Answer, Command};
 use server_core::ids::ShardNo;
+use server_core::report::{QueuedReceipt, ReceiptPage};
 
 use super::HttpSettings;
 use super::fixture::{Site, with_site};
@@ -108,6 +110,7 @@ fn given_the_admin_token_when_apps_are_made_should_show_secrets_once() {
                 "list_per_minute": 0, "list_per_day": 0, "app_per_minute": 0, "app_per_day": 0,
                 "tags_per_minute": 0, "tags_per_day": 0,
                 "offline_len_max": 0, "offline_bytes_max": 0,
+                "device_tags_per_day": 0, "device_aliases_per_day": 0, "device_alias_pause_s": 0,
             })
         );
         assert_eq!(
@@ -143,8 +146,17 @@ fn given_receipts_when_listed_and_replayed_should_ask_for_the_page_that_was_name
                 fate: 2,
                 action: 0,
                 at_ms: 4,
+                upstream: 0,
+                pieces: 0,
             };
-            Answer::Receipts(vec![(17, receipt)])
+            Answer::Receipts(ReceiptPage {
+                receipts: vec![QueuedReceipt {
+                    order: 17,
+                    receipt,
+                    body: Bytes::new(),
+                }],
+                more: false,
+            })
         }
         Command::ReplayReceipts { app } => Answer::Count(u64::from(app.0)),
         other => panic!("{other:?}"),

@@ -106,6 +106,7 @@ impl<'a> PushRequest<'a> {
                 None => Storage::Never,
             },
             vendor: self.vendor,
+            skips_notify_off: self.settings.skips_notify_off,
             body: Bytes::from(self.draft.encode(&task_id)),
             task_id: task_id.into(),
         }
@@ -149,6 +150,7 @@ impl<'a> PushRequest<'a> {
             ttl_ms: self.settings.ttl_ms,
             speed: 0,
             vendor: self.vendor,
+            skips_notify_off: self.settings.skips_notify_off,
             body: Bytes::from(self.draft.encode(&task_id)),
             task_id: task_id.into(),
         }
@@ -292,7 +294,7 @@ mod tests {
             vendor(&[("settings", settings), ("push_channel", channel.clone())]),
             Some(
                 json!({"strategy": {"default": "1"}, "custom_callback": "中",
-                "filter_notify_off": true, "active_days": 3, "push_channel": channel})
+                "active_days": 3, "push_channel": channel})
             )
         );
     }

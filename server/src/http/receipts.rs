@@ -7,7 +7,6 @@ use schema::record::App;
 use serde::Serialize;
 use server_core::command::{Answer, Command};
 use server_core::ids::AppNo;
-use server_core::limits::RECEIPTS_PER_ANSWER_MAX;
 
 use super::envelope::Reply;
 use super::fault::Fault;
@@ -49,11 +48,12 @@ pub(super) async fn list(asker: &Asker, app: &App, query: Option<&str>) -> Resul
         dead,
     };
     match ask(asker, app, command).await {
-        Answer::Receipts(receipts) => Ok(Reply::data(&Page {
-            more: receipts.len() >= RECEIPTS_PER_ANSWER_MAX,
-            receipts: receipts
+        Answer::Receipts(page) => Ok(Reply::data(&Page {
+            more: page.more,
+            receipts: page
+                .receipts
                 .iter()
-                .map(|(order, receipt)| ReceiptView::new(*order, receipt, None))
+                .map(|queued| ReceiptView::new(queued, None))
                 .collect(),
         })),
         other => Err(Fault::of_answer(&other)),

@@ -53,6 +53,7 @@ fn group(task_id: &str) -> GroupView {
             active: false,
             pieces: 1,
             vendor: None,
+            skips_notify_off: false,
         },
         sums: sums(),
         body: Bytes::new(),

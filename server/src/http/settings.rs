@@ -33,6 +33,8 @@ pub(super) struct Settings<'a> {
     pub(super) strategy: Strategy,
     /// To devices only that were active of late, or were not.
     pub(super) activity: Option<Activity>,
+    /// Not to devices whose user switched notifications off.
+    pub(super) skips_notify_off: bool,
 }
 
 impl<'a> Settings<'a> {
@@ -48,6 +50,7 @@ impl<'a> Settings<'a> {
             ttl_ms,
             strategy: Strategy::read(raw.strategy)?,
             activity: activity(&raw)?,
+            skips_notify_off: raw.filter_notify_off.flag("filter_notify_off")?,
             raw,
         };
         settings.check_the_rest()?;
@@ -81,14 +84,11 @@ impl<'a> Settings<'a> {
 
     /// What was set that is not for this server but for vendor channels, receipts and SDKs: name and
     /// value as they came.
-    pub(super) fn for_others(&self) -> [(&'static str, Member<'a>); 8] {
+    pub(super) fn for_others(&self) -> [(&'static str, Member<'a>); 7] {
         let raw = &self.raw;
         [
             ("strategy", raw.strategy),
             ("custom_callback", raw.custom_callback),
-            // Whether a device shows notifications is not known to a shard yet. It is kept with the
-            // task, so that whoever learns it can honour what was asked.
-            ("filter_notify_off", raw.filter_notify_off),
             ("active_days", raw.active_days),
             ("need_backup", raw.need_backup),
             ("active_push", raw.active_push),
@@ -101,7 +101,6 @@ impl<'a> Settings<'a> {
         let raw = &self.raw;
         raw.custom_callback
             .text("custom_callback", api_len::CUSTOM_CALLBACK_MAX)?;
-        raw.filter_notify_off.flag("filter_notify_off")?;
         raw.active_days.whole::<u8>("active_days", 3..=15)?;
         raw.need_backup.flag("need_backup")?;
         raw.active_push.flag("active_push")?;

@@ -8,6 +8,7 @@ use protocol::ClientId;
 use schema::record::App;
 use server_core::command::{Answer, Command};
 use server_core::ids::AppNo;
+use server_core::tag_name::has_tag_characters;
 
 use super::cid_list::CidList;
 use super::envelope::Reply;
@@ -135,7 +136,7 @@ fn checked(field: &'static str, tag: &str) -> Result<Box<str>, ParameterError> {
             got,
         });
     }
-    if tag.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if !has_tag_characters(tag) {
         return Err(ParameterError::Invalid { field });
     }
     Ok(tag.into())

@@ -204,6 +204,7 @@ fn given_details_when_asked_should_show_both_spellings_and_who_does_not_exist() 
             sdk_version: "1".to_owned(),
             push_off: true,
             blocked: false,
+            notify_off: false,
         };
         let known = ClientDetail {
             device,
@@ -211,6 +212,10 @@ fn given_details_when_asked_should_show_both_spellings_and_who_does_not_exist() 
                 badge: 1,
                 device_token: "token".to_owned(),
                 token_kind: "wx".to_owned(),
+                brand: "Acme".to_owned(),
+                model: "Phone 7".to_owned(),
+                package: "org.example.app".to_owned(),
+                ..Profile::default()
             },
             last_login_ms: 5,
         };
@@ -223,18 +228,18 @@ fn given_details_when_asked_should_show_both_spellings_and_who_does_not_exist() 
         let mut party = site.third_party().await;
         let detail = json!({
             "client_app_id": "app",
-            "package_name": "",
+            "package_name": "org.example.app",
             "device_token": "token",
             "phone_type": 2,
-            "phone_model": "",
-            "phoneModel": "",
+            "phone_model": "Phone 7",
+            "phoneModel": "Phone 7",
             "notification_switch": false,
             "notificationSwitch": false,
             "create_time": "2026-11-25 18:55:07",
             "createTime": "2026-11-25 18:55:07",
             "login_freq": 0,
             "loginFreq": 0,
-            "brand": "",
+            "brand": "Acme",
         });
         let all = party.done("GET", &format!("/user/detail/{HIGH}"), "").await;
         assert_eq!(all["data"], json!({"validCids": {HIGH: detail}}));

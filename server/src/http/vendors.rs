@@ -50,6 +50,7 @@ fn detail(cid: protocol::ClientId) -> ClientDetail {
             badge: 0,
             device_token: "tok".to_owned(),
             token_kind: "hw".to_owned(),
+            ..Profile::default()
         },
         false => Profile::default(),
     };
@@ -63,6 +64,7 @@ fn detail(cid: protocol::ClientId) -> ClientDetail {
             sdk_version: String::new(),
             push_off: false,
             blocked: false,
+            notify_off: false,
         },
         profile,
         last_login_ms: 0,
@@ -88,6 +90,7 @@ fn list(vendor: Option<&str>) -> GroupView {
             active_days: 0,
             active: false,
             pieces: 1,
+            skips_notify_off: false,
             vendor: vendor.map(str::to_owned),
         },
         sums: Sums::default(),

@@ -84,12 +84,15 @@ fn name_of(keyspace: Keyspace) -> String {
         Keyspace::Profile => "profile".into(),
         Keyspace::Receipt => "receipt".into(),
         Keyspace::DeadReceipt => "deadreceipt".into(),
+        Keyspace::Upstreams => "upstreams".into(),
+        Keyspace::UpstreamBody => "upstreambody".into(),
         Keyspace::Msg(day) => format!("msg.{}", day.0),
         Keyspace::Body(day) => format!("body.{}", day.0),
         Keyspace::Dedup(day) => format!("dedup.{}", day.0),
         Keyspace::Task(day) => format!("task.{}", day.0),
         Keyspace::Outcome(day) => format!("outcome.{}", day.0),
         Keyspace::TaskOf(day) => format!("taskof.{}", day.0),
+        Keyspace::Acted(day) => format!("acted.{}", day.0),
     }
 }
 
@@ -103,6 +106,7 @@ fn day_keyspace(name: &str) -> Option<Keyspace> {
         "task" => Some(Keyspace::Task(day)),
         "outcome" => Some(Keyspace::Outcome(day)),
         "taskof" => Some(Keyspace::TaskOf(day)),
+        "acted" => Some(Keyspace::Acted(day)),
         _ => None,
     }
 }

@@ -7,10 +7,11 @@ use protocol::{ClientId, MessageId};
 use schema::record::{App, Receipt};
 use serde::Serialize;
 use server_core::outbox::Fate;
+use server_core::report::QueuedReceipt;
 
 use super::sign;
 use crate::limits::WEBHOOK_BODY_LEN_MAX;
-use crate::receipt::ReceiptView;
+use crate::receipt::{ReceiptView, message_id, payload};
 
 /// The header of the delivery's id.
 const DELIVERY: &str = "ringpost-delivery";
@@ -45,19 +46,18 @@ impl Mode {
         match self {
             Mode::Signed => true,
             Mode::Getui => {
-                receipt.action != 0 || Fate::from_number(receipt.fate) == Some(Fate::Acked)
+                let acked = Fate::from_number(receipt.fate) == Some(Fate::Acked);
+                acked || receipt.action != 0 || receipt.upstream != 0
             }
         }
     }
 }
 
-/// A receipt with its place in the order and what its push wants echoed.
+/// A receipt and what its push wants echoed.
 #[derive(Debug)]
 pub(super) struct Event {
-    /// Its place.
-    pub(super) order: u64,
     /// What is told.
-    pub(super) receipt: Receipt,
+    pub(super) queued: QueuedReceipt,
     /// `settings.custom_callback` of its push.
     pub(super) custom_callback: Option<String>,
 }
@@ -91,6 +91,8 @@ struct Line<'a> {
     action_id: String,
     recvtime: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     custom_callback: Option<&'a str>,
 }
 
@@ -103,8 +105,7 @@ impl Parcel {
             let text = match mode {
                 Mode::Getui => line(app, event),
                 Mode::Signed => text(&ReceiptView::new(
-                    event.order,
-                    &event.receipt,
+                    &event.queued,
                     event.custom_callback.as_deref(),
                 )),
             };
@@ -114,7 +115,8 @@ impl Parcel {
             }
             texts.push(text);
         }
-        let (first, last) = (events[0].order, events[texts.len() - 1].order);
+        let (first, last) = (&events[0].queued, &events[texts.len() - 1].queued);
+        let (first, last) = (first.order, last.order);
         let (count, upto) = (texts.len(), last);
         match mode {
             Mode::Getui => Parcel {
@@ -152,9 +154,9 @@ impl Parcel {
 }
 
 fn line(app: &App, event: &Event) -> String {
-    let receipt = &event.receipt;
+    let receipt = &event.queued.receipt;
     let cid = ClientId::from_bytes(receipt.cid).to_string();
-    let msgid = MessageId(receipt.message).to_string();
+    let msgid = message_id(receipt);
     text(&Line {
         appid: &app.app_id,
         cid: &cid,
@@ -171,6 +173,7 @@ fn line(app: &App, event: &Event) -> String {
         ]),
         action_id: receipt.action.to_string(),
         recvtime: receipt.at_ms,
+        payload: payload(&event.queued),
         custom_callback: event.custom_callback.as_deref(),
     })
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
 use protocol::MessageId;
-use schema::record::{App, Receipt};
+use schema::record::App;
 use server_core::apply::made_ms;
-use server_core::command::{Answer, Command};
+use server_core::command::{Answer, Command, Settling};
 use server_core::ids::AppNo;
-use server_core::limits::RECEIPTS_PER_ANSWER_MAX;
+use server_core::report::{QueuedReceipt, ReceiptPage};
 use tokio::sync::watch;
 
 use super::call::CallError;
@@ -49,7 +49,7 @@ pub(super) struct Sender {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settlement {
     upto: u64,
-    dead: bool,
+    settling: Settling,
 }
 
 /// What a try came to.
@@ -81,11 +81,11 @@ impl Outcome {
 }
 
 /// The place of the last of the first receipts that are too old to be tried again.
-fn given_up(receipts: &[(u64, Receipt)], now_ms: u64, keep: Duration) -> Option<u64> {
+fn given_up(receipts: &[QueuedReceipt], now_ms: u64, keep: Duration) -> Option<u64> {
     let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     receipts
         .iter()
-        .map(|(order, _)| *order)
+        .map(|queued| queued.order)
         .take_while(|order| queued_ms(*order).saturating_add(keep_ms) <= now_ms)
         .last()
 }
@@ -162,32 +162,33 @@ impl Sender {
         if !self.settle(app).await {
             return WEBHOOK_LOOK_MAX;
         }
-        let Some(mut receipts) = self.waiting(app).await else {
+        let Some(page) = self.waiting(app).await else {
             return WEBHOOK_LOOK_MAX;
         };
-        self.show_lag(receipts.first().map(|(order, _)| *order));
-        let Some(last) = receipts.last().map(|(order, _)| *order) else {
+        let mut receipts = page.receipts;
+        self.show_lag(receipts.first().map(|queued| queued.order));
+        let Some(last) = receipts.last().map(|queued| queued.order) else {
             self.idle = (self.idle * 2).min(WEBHOOK_LOOK_MAX);
             return self.idle;
         };
         self.idle = WEBHOOK_LOOK_MIN;
         let cut = self.cut.unwrap_or(last);
-        if receipts[0].0 <= cut {
-            receipts.retain(|(order, _)| *order <= cut);
+        if receipts[0].order <= cut {
+            receipts.retain(|queued| queued.order <= cut);
         }
         let Ok(packed) = self.pack(app, &receipts).await else {
             return WEBHOOK_LOOK_MAX;
         };
         let mode = Mode::of(app);
         let Some(parcel) = packed else {
-            self.owe(receipts[receipts.len() - 1].0, false);
+            self.owe(receipts[receipts.len() - 1].order, Settling::Dropped);
             self.settle(app).await;
             return Duration::ZERO;
         };
         self.cut = Some(parcel.upto);
         match Outcome::of(mode, office.caller.post(target, &parcel).await) {
             Outcome::Told => {
-                let more = last > parcel.upto || receipts.len() >= RECEIPTS_PER_ANSWER_MAX;
+                let more = last > parcel.upto || page.more;
                 self.told(app, target, &parcel, more).await
             }
             Outcome::Failed(failure) => {
@@ -202,14 +203,14 @@ impl Sender {
     }
 
     /// What waits, oldest first; `None` if the shard is busy.
-    async fn waiting(&self, app: &App) -> Option<Vec<(u64, Receipt)>> {
+    async fn waiting(&self, app: &App) -> Option<ReceiptPage> {
         let question = Command::Receipts {
             app: AppNo(app.number),
             after: self.after,
             dead: false,
         };
         match self.office.ask(&self.app_id, question).await {
-            Answer::Receipts(receipts) => Some(receipts),
+            Answer::Receipts(page) => Some(page),
             _ => None,
         }
     }
@@ -218,20 +219,25 @@ impl Sender {
     async fn pack(
         &mut self,
         app: &App,
-        receipts: &[(u64, Receipt)],
+        receipts: &[QueuedReceipt],
     ) -> Result<Option<Parcel>, Busy> {
         let mode = Mode::of(app);
-        let told = receipts.iter().filter(|(_, receipt)| mode.tells(receipt));
-        let tasks = told.clone().map(|(_, receipt)| receipt.task_id.as_str());
+        let told = receipts.iter().filter(|queued| mode.tells(&queued.receipt));
+        // The task of a message of a device is the app's own name for something.
+        let pushed = told.clone().filter(|queued| queued.receipt.upstream == 0);
+        let tasks = pushed.map(|queued| queued.receipt.task_id.as_str());
         let number = AppNo(app.number);
         self.custom_callbacks
             .look_up(&self.office.asker, number, tasks)
             .await?;
         let events: Vec<Event> = told
-            .map(|(order, receipt)| Event {
-                order: *order,
-                custom_callback: self.custom_callbacks.of(&receipt.task_id),
-                receipt: receipt.clone(),
+            .map(|queued| {
+                let is_pushed = queued.receipt.upstream == 0;
+                let echoed = is_pushed.then(|| self.custom_callbacks.of(&queued.receipt.task_id));
+                Event {
+                    queued: queued.clone(),
+                    custom_callback: echoed.flatten(),
+                }
             })
             .collect();
         self.custom_callbacks.shrink();
@@ -249,7 +255,7 @@ impl Sender {
             );
         }
         self.failures = 0;
-        self.owe(parcel.upto, false);
+        self.owe(parcel.upto, Settling::Told);
         self.settle(app).await;
         match more {
             true => Duration::ZERO,
@@ -275,22 +281,25 @@ impl Sender {
     async fn drop_after_tries(&mut self, app: &App, parcel: &Parcel) {
         if self.tries >= WEBHOOK_GETUI_TRIES_MAX {
             self.office.telemetry.receipts_dropped(parcel.count);
-            self.owe(parcel.upto, false);
+            self.owe(parcel.upto, Settling::Dropped);
             self.settle(app).await;
         }
     }
 
     /// Those that failed too long go to the dead letters, page by page.
-    async fn give_up_the_old(&mut self, app: &App, mut receipts: Vec<(u64, Receipt)>) {
+    async fn give_up_the_old(&mut self, app: &App, mut receipts: Vec<QueuedReceipt>) {
         let keep = self.office.settings.keep;
         while let Some(upto) = given_up(&receipts, now_ms(), keep) {
-            let count = receipts.iter().filter(|(order, _)| *order <= upto).count();
+            let count = receipts
+                .iter()
+                .filter(|queued| queued.order <= upto)
+                .count();
             self.office.telemetry.receipts_dead(count);
-            self.owe(upto, true);
+            self.owe(upto, Settling::Dead);
             if !self.settle(app).await {
                 return;
             }
-            receipts = self.waiting(app).await.unwrap_or_default();
+            receipts = self.waiting(app).await.unwrap_or_default().receipts;
         }
     }
 
@@ -304,19 +313,19 @@ impl Sender {
         back_off::pause(self.failures, settings.retry_first, most, random)
     }
 
-    fn owe(&mut self, upto: u64, dead: bool) {
-        self.owed = Some(Settlement { upto, dead });
+    fn owe(&mut self, upto: u64, settling: Settling) {
+        self.owed = Some(Settlement { upto, settling });
     }
 
     /// Settles what is owed; whether nothing is any more.
     async fn settle(&mut self, app: &App) -> bool {
-        let Some(Settlement { upto, dead }) = self.owed else {
+        let Some(Settlement { upto, settling }) = self.owed else {
             return true;
         };
         let command = Command::SettleReceipts {
             app: AppNo(app.number),
             upto,
-            dead,
+            settling,
         };
         let settled = matches!(self.office.ask(&self.app_id, command).await, Answer::Done);
         if settled {
@@ -336,6 +345,9 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use schema::record::Receipt;
+
     use super::*;
 
     /// An order that was given at this time.
@@ -344,19 +356,22 @@ mod tests {
         ms << one.expect("ids hold milliseconds")
     }
 
-    fn receipts(times: &[u64]) -> Vec<(u64, Receipt)> {
-        let receipt = Receipt {
-            cid: [1; 16],
-            task_id: "RASS_1".into(),
-            message: 1,
-            fate: 1,
-            action: 0,
-            at_ms: 0,
+    fn receipts(times: &[u64]) -> Vec<QueuedReceipt> {
+        let queued = |ms: &u64| QueuedReceipt {
+            order: order_at(*ms),
+            receipt: Receipt {
+                cid: [1; 16],
+                task_id: "RASS_1".into(),
+                message: 1,
+                fate: 1,
+                action: 0,
+                at_ms: 0,
+                upstream: 0,
+                pieces: 0,
+            },
+            body: Bytes::new(),
         };
-        times
-            .iter()
-            .map(|ms| (order_at(*ms), receipt.clone()))
-            .collect()
+        times.iter().map(queued).collect()
     }
 
     #[test]

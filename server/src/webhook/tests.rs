@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
+use bytes::Bytes;
 use schema::record::Receipt;
+use server_core::report::{QueuedReceipt, ReceiptPage};
 
 use super::*;
 use crate::ask::{Question, ToIngress};
@@ -22,16 +24,25 @@ impl Shelf {
     fn answer(&mut self, command: &Command) -> Answer {
         match command {
             Command::Receipts { .. } => {
-                let receipt = Receipt {
-                    cid: [1; 16],
-                    task_id: "RASS_1".into(),
-                    message: 1,
-                    fate: 1,
-                    action: 0,
-                    at_ms: 1,
+                let queued = |order: &u64| QueuedReceipt {
+                    order: *order,
+                    receipt: Receipt {
+                        cid: [1; 16],
+                        task_id: "RASS_1".into(),
+                        message: 1,
+                        fate: 1,
+                        action: 0,
+                        at_ms: 1,
+                        upstream: 0,
+                        pieces: 0,
+                    },
+                    body: Bytes::new(),
                 };
-                let page = self.waiting.iter().take(Self::PAGE);
-                Answer::Receipts(page.map(|order| (*order, receipt.clone())).collect())
+                let receipts = self.waiting.iter().take(Self::PAGE).map(queued);
+                Answer::Receipts(ReceiptPage {
+                    receipts: receipts.collect(),
+                    more: self.waiting.len() > Self::PAGE,
+                })
             }
             Command::SettleReceipts { upto, .. } => {
                 self.waiting.retain(|order| order > upto);

@@ -1,15 +1,16 @@
-//! What third parties say of clients: tags, the black list, badges, tokens of vendor channels.
+//! What devices and third parties say of clients: tags, switches, badges, tokens of vendor channels, facts.
 
-use protocol::ClientId;
-use schema::record::{ClientTags, Device, Profile};
+use protocol::{ClientId, NotificationSwitch};
+use schema::record::{ClientTags, Device, Profile, SilentHours};
 
 use super::Step;
 use crate::command::Answer;
+use crate::devices::Switches;
 use crate::group::Badge;
 use crate::ids::AppNo;
 use crate::keys;
-use crate::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
-use crate::op::Committed;
+use crate::limits::{OTHER_TOKENS_BYTES_MAX, TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
+use crate::op::{Committed, Facts};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -133,11 +134,64 @@ impl<R: Rows> Step<'_, R> {
         }
         for (cid, mut device) in devices {
             device.blocked = blocked;
-            let muted = device.push_off || device.blocked;
-            self.rows
-                .writes
-                .put(Keyspace::Reg, keys::client(cid), device.encode());
-            self.tell_owner(cid, Committed::Muted { cid, muted });
+            self.write_device(cid, &device);
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Writes a device that is switched otherwise than before.
+    fn write_device(&mut self, cid: ClientId, device: &Device) {
+        let key = keys::client(cid);
+        self.rows.writes.put(Keyspace::Reg, key, device.encode());
+        let switches = Switches::of(device);
+        self.tell_owner(cid, Committed::Switched { cid, switches });
+    }
+
+    pub(super) fn switch_push(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        on: bool,
+    ) -> Result<Answer, RowsError> {
+        let Some(mut device) = self.device(app, cid)? else {
+            return Ok(Answer::TargetInvalid);
+        };
+        device.push_off = !on;
+        self.write_device(cid, &device);
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn describe(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        facts: &Facts,
+    ) -> Result<Answer, RowsError> {
+        let Some(mut device) = self.device(app, cid)? else {
+            return Ok(Answer::TargetInvalid);
+        };
+        match facts {
+            Facts::Info(info) => {
+                let notify_off = info.notifications == NotificationSwitch::Off;
+                if device.notify_off != notify_off {
+                    device.notify_off = notify_off;
+                    self.write_device(cid, &device);
+                }
+                self.change_profile(cid, |profile| {
+                    profile.brand.clone_from(&info.brand);
+                    profile.model.clone_from(&info.model);
+                    profile.os_version.clone_from(&info.os_version);
+                    profile.package.clone_from(&info.package);
+                    profile.app_version.clone_from(&info.app_version);
+                })?;
+            }
+            Facts::Silent(silent) => self.change_profile(cid, |profile| {
+                profile.silent = SilentHours {
+                    begin_hour: silent.begin_hour,
+                    hours: silent.hours,
+                    zone_min: silent.zone_min,
+                };
+            })?,
         }
         Ok(Answer::Done)
     }
@@ -201,15 +255,69 @@ impl<R: Rows> Step<'_, R> {
             return Ok(Answer::TargetInvalid);
         }
         for (cid, token) in tokens {
-            self.change_profile(*cid, |profile| {
-                profile.device_token = token.to_string();
-                profile.token_kind = if token.is_empty() {
-                    String::new()
-                } else {
-                    kind.to_owned()
-                };
-            })?;
+            self.change_profile(*cid, |profile| set_token(profile, kind, token))?;
         }
         Ok(Answer::Done)
+    }
+}
+
+/// The token that is told last is the one that stands first. An empty one is forgotten, and the
+/// one that was told before it takes its place.
+fn set_token(profile: &mut Profile, kind: &str, token: &str) {
+    let mut tokens = std::mem::take(&mut profile.other_tokens);
+    if !profile.device_token.is_empty() {
+        let kind = std::mem::take(&mut profile.token_kind);
+        tokens.push((kind, std::mem::take(&mut profile.device_token)));
+    }
+    tokens.retain(|(other, _)| other != kind);
+    if !token.is_empty() {
+        tokens.push((kind.to_owned(), token.to_owned()));
+    }
+    (profile.token_kind, profile.device_token) = tokens.pop().unwrap_or_default();
+    let len = |(kind, token): &(String, String)| kind.len() + token.len();
+    let mut kept: usize = tokens.iter().map(len).sum();
+    while kept > OTHER_TOKENS_BYTES_MAX {
+        kept -= len(&tokens.remove(0));
+    }
+    profile.other_tokens = tokens;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(profile: &Profile) -> Vec<(&str, &str)> {
+        let others = profile.other_tokens.iter();
+        let others = others.map(|(kind, token)| (kind.as_str(), token.as_str()));
+        let first = (profile.token_kind.as_str(), profile.device_token.as_str());
+        others.chain([first]).collect()
+    }
+
+    #[test]
+    fn given_tokens_of_several_channels_when_told_should_keep_each_once_and_the_last_first() {
+        let mut profile = Profile::default();
+        for (kind, token) in [("apns", "a"), ("voip", "v"), ("apns", "b"), ("live", "l")] {
+            set_token(&mut profile, kind, token);
+        }
+        assert_eq!(
+            told(&profile),
+            [("voip", "v"), ("apns", "b"), ("live", "l")]
+        );
+        set_token(&mut profile, "live", "");
+        assert_eq!(told(&profile), [("voip", "v"), ("apns", "b")]);
+        set_token(&mut profile, "voip", "");
+        set_token(&mut profile, "apns", "");
+        assert_eq!(profile, Profile::default());
+    }
+
+    #[test]
+    fn given_more_tokens_than_are_kept_when_told_should_drop_the_oldest() {
+        let mut profile = Profile::default();
+        let token = "t".repeat(OTHER_TOKENS_BYTES_MAX / 2 - 1);
+        for kind in ["1", "2", "3", "4"] {
+            set_token(&mut profile, kind, &token);
+        }
+        let kinds: Vec<&str> = told(&profile).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, ["2", "3", "4"]);
     }
 }

@@ -45,6 +45,7 @@ impl<R: Rows> Step<'_, R> {
         writes.delete(Keyspace::Cur, key.clone());
         writes.delete(Keyspace::ClientTags, key.clone());
         writes.delete(Keyspace::Profile, key.clone());
+        writes.delete(Keyspace::Upstreams, key.clone());
         writes.delete(Keyspace::Reg, key);
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::group::{GroupKind, GroupNo, GroupPush, GroupState, Running};
 use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys;
 use crate::limits::{GROUP_KEPT_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNKEPT_OPEN_MS, UNSCHEDULE_MS};
-use crate::op::{Accepted, Committed, Done, StoredMessage};
+use crate::op::{Accepted, Committed, Done, Origin, StoredMessage};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -93,6 +93,7 @@ impl<R: Rows> Step<'_, R> {
             pieces: u16::try_from(push.body.len().div_ceil(PIECE_LEN_MAX).max(1))
                 .expect("a body has few pieces"),
             vendor: push.vendor.as_ref().map(|text| text.to_string()),
+            skips_notify_off: push.skips_notify_off,
         }
     }
 
@@ -156,11 +157,11 @@ impl<R: Rows> Step<'_, R> {
         let Some((number, group)) = found.filter(|(_, group)| {
             group.state == GroupState::Open as u8 && self.now_ms < group.expires_ms
         }) else {
-            return Ok(super::answered(ticket, Answer::NoSuchTask));
+            return Ok(super::answered(Origin::Ticket(ticket), Answer::NoSuchTask));
         };
         // The clock may have been set back since its day was dropped, and the body with it.
         let Some(body) = self.body_of(number, &group)? else {
-            return Ok(super::answered(ticket, Answer::NoSuchTask));
+            return Ok(super::answered(Origin::Ticket(ticket), Answer::NoSuchTask));
         };
         let reached = self.reach(number, &group, targets)?;
         for (cid, id, _) in &reached {
@@ -206,7 +207,8 @@ impl<R: Rows> Step<'_, R> {
         let mut failed = 0;
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = self.status(AppNo(group.app), *cid, *reach, group.kept)?;
+            let reach = reach.of_push(group.skips_notify_off);
+            let status = self.status(AppNo(group.app), *cid, reach, group.kept)?;
             failed += u64::from(status == StoredStatus::Full);
             made.targets += 1;
             made.filtered += u64::from(status == StoredStatus::Filtered);

@@ -76,7 +76,7 @@ impl<R: Rows> Step<'_, R> {
                 .put(Keyspace::Cur, key.clone(), cursor.encode());
         }
         self.import_aliases(app, from)?;
-        self.import_profile(key, from);
+        self.import_profile(key, from)?;
         let old_tags: Vec<Box<str>> = self.tags(cid)?.into_iter().map(Box::from).collect();
         let without = |some: &[Box<str>], others: &[Box<str>]| {
             let left = some.iter().filter(|tag| !others.contains(tag));
@@ -106,6 +106,7 @@ impl<R: Rows> Step<'_, R> {
             sdk_version: from.sdk_version.to_string(),
             push_off: false,
             blocked: false,
+            notify_off: false,
         });
         if device.secret_hash == NO_SECRET {
             device.secret_hash = from.secret_hash.unwrap_or(NO_SECRET);
@@ -128,7 +129,9 @@ impl<R: Rows> Step<'_, R> {
         Ok(())
     }
 
-    fn import_profile(&mut self, key: Vec<u8>, from: &PortableDevice) {
+    /// What the device said of itself here stays.
+    fn import_profile(&mut self, key: Vec<u8>, from: &PortableDevice) -> Result<(), RowsError> {
+        let row = self.rows.row(Keyspace::Profile, &key, Profile::decode)?;
         let (token_kind, device_token) = match &from.token {
             Some((kind, token)) => (kind.to_string(), token.to_string()),
             None => (String::new(), String::new()),
@@ -137,6 +140,7 @@ impl<R: Rows> Step<'_, R> {
             badge: from.badge,
             device_token,
             token_kind,
+            ..row.unwrap_or_default()
         };
         let writes = &mut self.rows.writes;
         if profile == Profile::default() {
@@ -144,5 +148,6 @@ impl<R: Rows> Step<'_, R> {
         } else {
             writes.put(Keyspace::Profile, key, profile.encode());
         }
+        Ok(())
     }
 }

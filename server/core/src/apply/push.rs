@@ -34,7 +34,8 @@ impl<R: Rows> Step<'_, R> {
         let (mut filtered, mut expired, mut failed) = (0, 0, 0);
         let mut reached = Vec::with_capacity(targets.len());
         for (cid, reach) in targets {
-            let status = self.status(app, *cid, *reach, kept)?;
+            let reach = reach.of_push(push.skips_notify_off);
+            let status = self.status(app, *cid, reach, kept)?;
             expired += u32::from(status == StoredStatus::Expired);
             filtered += u32::from(status == StoredStatus::Filtered);
             failed += u32::from(status == StoredStatus::Full);
@@ -249,9 +250,9 @@ impl StoredStatus {
     /// What becomes of a message for a target that can be reached so; `kept` if it may wait.
     pub fn of(reach: Reach, kept: bool) -> StoredStatus {
         match (reach, kept) {
-            (Reach::Online, _) => StoredStatus::Online,
-            (Reach::Offline, true) => StoredStatus::Offline,
-            (Reach::Offline, false) => StoredStatus::Expired,
+            (Reach::Online | Reach::OnlineNotifyOff, _) => StoredStatus::Online,
+            (Reach::Offline | Reach::OfflineNotifyOff, true) => StoredStatus::Offline,
+            (Reach::Offline | Reach::OfflineNotifyOff, false) => StoredStatus::Expired,
             (Reach::Filtered, _) => StoredStatus::Filtered,
         }
     }

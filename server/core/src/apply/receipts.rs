@@ -4,12 +4,12 @@
 //! URL have any, and pay for them.
 
 use bytes::Bytes;
-use protocol::MessageId;
+use protocol::{ClientId, MessageId, UpstreamStatus};
 use schema::record::Receipt;
 
 use super::{Step, made_on};
 use crate::clock::Day;
-use crate::command::Answer;
+use crate::command::{Answer, Settling};
 use crate::ids::AppNo;
 use crate::keys;
 use crate::limits::{DEAD_RECEIPTS_MAX, RECEIPTS_PER_ANSWER_MAX};
@@ -41,38 +41,73 @@ impl<R: Rows> Step<'_, R> {
             return Ok(());
         }
         let id = end.end.id;
-        let task = self
-            .rows
-            .get(Keyspace::TaskOf(made_on(id)), &keys::task_of(id))?;
-        // Without one the message is older than the callback.
-        let Some(task_id) = task.and_then(text) else {
-            return Ok(());
-        };
-        let receipt = Receipt {
+        self.queue_message_receipt(app, id, |task_id| Receipt {
             cid: *end.cid.as_bytes(),
             task_id,
             message: id.0,
             fate: end.end.fate as u8,
             action: 0,
             at_ms: end.final_ms,
-        };
-        self.queue_receipt(app, &receipt);
+            upstream: 0,
+            pieces: 0,
+        })
+    }
+
+    /// What a user did with a message becomes a receipt.
+    pub(super) fn tell_action(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        id: MessageId,
+        action: u32,
+        at_ms: u64,
+    ) -> Result<(), RowsError> {
+        if !self.facts(app)?.wants_receipts {
+            return Ok(());
+        }
+        self.queue_message_receipt(app, id, |task_id| Receipt {
+            cid: *cid.as_bytes(),
+            task_id,
+            message: id.0,
+            fate: 0,
+            action,
+            at_ms,
+            upstream: 0,
+            pieces: 0,
+        })
+    }
+
+    fn queue_message_receipt(
+        &mut self,
+        app: AppNo,
+        id: MessageId,
+        receipt: impl FnOnce(String) -> Receipt,
+    ) -> Result<(), RowsError> {
+        let task = self
+            .rows
+            .get(Keyspace::TaskOf(made_on(id)), &keys::task_of(id))?;
+        // Without one the message is older than the callback.
+        if let Some(task_id) = task.and_then(text) {
+            self.queue_receipt(app, &receipt(task_id), &Bytes::new());
+        }
         Ok(())
     }
 
-    fn queue_receipt(&mut self, app: AppNo, receipt: &Receipt) {
+    /// Puts a receipt at the end of the line, with what a message of a device says.
+    pub(super) fn queue_receipt(&mut self, app: AppNo, receipt: &Receipt, body: &Bytes) {
         let order = self.ids.next(self.now_ms, &mut self.rows.writes).0;
         let key = keys::receipt(app, order);
         self.rows
             .writes
             .put(Keyspace::Receipt, key, receipt.encode());
+        self.write_upstream_body(app, order, body);
     }
 
     pub(super) fn settle_receipts(
         &mut self,
         app: AppNo,
         upto: u64,
-        dead: bool,
+        settling: Settling,
     ) -> Result<Answer, RowsError> {
         let prefix = app.0.to_be_bytes();
         let end = keys::receipt(app, upto.saturating_add(1));
@@ -80,16 +115,30 @@ impl<R: Rows> Step<'_, R> {
             self.rows
                 .oldest(Keyspace::Receipt, &prefix, &end, RECEIPTS_PER_ANSWER_MAX)?;
         for (key, row) in settled {
-            if dead {
+            let receipt =
+                Receipt::decode(&row).map_err(RowsError::damaged(Keyspace::Receipt, &key))?;
+            if receipt.upstream != 0 {
+                let status = match settling {
+                    Settling::Told => UpstreamStatus::Delivered,
+                    Settling::Dropped | Settling::Dead => UpstreamStatus::GivenUp,
+                };
+                self.end_upstream(&receipt, status)?;
+            }
+            if settling == Settling::Dead {
                 let writes = &mut self.rows.writes;
                 writes.put(Keyspace::DeadReceipt, key.clone(), row.to_vec());
+            } else {
+                self.delete_upstream_body(&key, &receipt)?;
             }
             self.rows.writes.delete(Keyspace::Receipt, key);
         }
-        if dead {
+        if settling == Settling::Dead {
             let kept = self.rows.under(Keyspace::DeadReceipt, &prefix)?;
             let gone = kept.len().saturating_sub(DEAD_RECEIPTS_MAX);
-            for (key, _) in kept.into_iter().take(gone) {
+            for (key, row) in kept.into_iter().take(gone) {
+                let receipt = Receipt::decode(&row)
+                    .map_err(RowsError::damaged(Keyspace::DeadReceipt, &key))?;
+                self.delete_upstream_body(&key, &receipt)?;
                 self.rows.writes.delete(Keyspace::DeadReceipt, key);
             }
         }
@@ -105,7 +154,9 @@ impl<R: Rows> Step<'_, R> {
         for (key, row) in dead {
             let receipt =
                 Receipt::decode(&row).map_err(RowsError::damaged(Keyspace::DeadReceipt, &key))?;
-            self.queue_receipt(app, &receipt);
+            let body = self.upstream_body(&key, &receipt)?;
+            self.delete_upstream_body(&key, &receipt)?;
+            self.queue_receipt(app, &receipt, &body);
             self.rows.writes.delete(Keyspace::DeadReceipt, key);
         }
         Ok(Answer::Count(count))

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use protocol::MessageId;
+use schema::limits::ACTIONS_MAX;
 use schema::record::{Number, Presence, Sums};
 
 use super::{Step, made_on};
@@ -54,6 +55,15 @@ impl<R: Rows> Step<'_, R> {
         }
         if group != GroupNo::NONE {
             add(self.sums.groups.entry(group).or_default(), &end);
+        }
+    }
+
+    /// Counts what a user did with a message, on the day that it was made.
+    pub(super) fn count_acted(&mut self, app: AppNo, group: GroupNo, id: MessageId, done: &Sums) {
+        let day = made_on(id);
+        add(self.sums.days.entry((app, day)).or_default(), done);
+        if group != GroupNo::NONE {
+            add(self.sums.groups.entry(group).or_default(), done);
         }
     }
 
@@ -147,4 +157,17 @@ fn add(sums: &mut Sums, delta: &Sums) {
     sums.revoked += delta.revoked;
     sums.shown += delta.shown;
     sums.clicked += delta.clicked;
+    for (action, count) in &delta.actions {
+        match sums
+            .actions
+            .binary_search_by_key(action, |(known, _)| *known)
+        {
+            Ok(at) => sums.actions[at].1 += count,
+            Err(at) if sums.actions.len() < ACTIONS_MAX => {
+                sums.actions.insert(at, (*action, *count));
+            }
+            // Counted in no sum; its receipts and the history of its message have it.
+            Err(_) => {}
+        }
+    }
 }

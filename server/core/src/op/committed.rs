@@ -1,12 +1,13 @@
 //! What shards hear once ops are durable, and what becomes of an op that the store refuses.
 
 use bytes::Bytes;
-use protocol::{ClientId, MessageId};
+use protocol::{ClientId, MessageId, UpstreamId, UpstreamStatus};
 use schema::record::{App, Device};
 
 use super::{ImportedDevice, Op, Origin};
 use crate::apply::StoredStatus;
 use crate::command::{Answer, TargetStatus};
+use crate::devices::Switches;
 use crate::group::{GroupNo, Running};
 use crate::ids::{SessionId, Ticket};
 
@@ -90,12 +91,21 @@ pub enum Committed {
         /// Whether it has it.
         has: bool,
     },
-    /// To the owner of the CID: whether it takes no pushes from now on.
-    Muted {
+    /// To the owner of the CID: how it is switched from now on.
+    Switched {
         /// The CID.
         cid: ClientId,
-        /// Whether it is switched off or black-listed.
-        muted: bool,
+        /// Its switches.
+        switches: Switches,
+    },
+    /// To the owner of the CID: the third party's server took a message of it, or it was given up.
+    UpstreamEnded {
+        /// The CID.
+        cid: ClientId,
+        /// The message.
+        id: UpstreamId,
+        /// Which of the two.
+        status: UpstreamStatus,
     },
     /// To the owner of the CID: it was imported.
     Imported(Box<ImportedDevice>),
@@ -152,12 +162,21 @@ pub enum Done {
         /// Which.
         cids: Vec<ClientId>,
     },
-    /// Any op of a third party that ends with an answer and nothing else.
+    /// Any op that ends with an answer and nothing else.
     Answered {
         /// Who waits.
-        ticket: Ticket,
+        origin: Origin,
         /// The answer.
         answer: Box<Answer>,
+    },
+    /// `Op::TakeUpstream`.
+    UpstreamTaken {
+        /// Who waits.
+        session: SessionId,
+        /// The message.
+        id: UpstreamId,
+        /// Where it stands.
+        status: UpstreamStatus,
     },
     /// `Op::StartGroup`: it has begun, or was deleted or stopped before.
     GroupStarted(GroupNo),
@@ -195,6 +214,8 @@ pub enum Failed {
     Origin(Origin),
     /// A device waits for its registration.
     Registration(SessionId),
+    /// A device waits for its message to the third party.
+    Upstream(SessionId, UpstreamId),
     /// Somebody waits for the deletion of a device.
     Forgetting {
         /// Who.
@@ -236,18 +257,24 @@ impl Op {
             | Op::PushList { ticket, .. }
             | Op::StopGroup { ticket, .. }
             | Op::Unschedule { ticket, .. }
-            | Op::SetTags { ticket, .. }
             | Op::ChangeTag { ticket, .. }
             | Op::Block { ticket, .. }
-            | Op::SetBadge { ticket, .. }
-            | Op::BindTokens { ticket, .. }
             | Op::SettleReceipts { ticket, .. }
             | Op::ReplayReceipts { ticket, .. }
             | Op::Import { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
             Op::BeginWalk { group, .. } | Op::Fan { group, .. } => Failed::Walk(*group),
             Op::StartGroup(group) => Failed::Start(*group),
             Op::Register { session, .. } => Failed::Registration(*session),
-            Op::BindAliases { origin, .. }
+            Op::TakeUpstream {
+                session, message, ..
+            } => Failed::Upstream(*session, message.id),
+            Op::SetTags { origin, .. }
+            | Op::SetBadge { origin, .. }
+            | Op::BindTokens { origin, .. }
+            | Op::SwitchPush { origin, .. }
+            | Op::Describe { origin, .. }
+            | Op::Feedback { origin, .. }
+            | Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Failed::Origin(*origin),
             Op::Cursors { .. }

@@ -239,7 +239,7 @@ impl Shard {
             }
             Command::SetTags { app, cid, tags } => {
                 let op = Op::SetTags {
-                    ticket,
+                    origin,
                     app,
                     cid,
                     tags,
@@ -279,7 +279,7 @@ impl Shard {
             }
             Command::SetBadge { app, cids, badge } => {
                 let op = Op::SetBadge {
-                    ticket,
+                    origin,
                     app,
                     cids,
                     badge,
@@ -288,7 +288,7 @@ impl Shard {
             }
             Command::BindTokens { app, kind, tokens } => {
                 let op = Op::BindTokens {
-                    ticket,
+                    origin,
                     app,
                     kind,
                     tokens,
@@ -315,12 +315,16 @@ impl Shard {
                 let question = Question::Receipts { after, dead };
                 self.ask(now, ticket, app, question, effects);
             }
-            Command::SettleReceipts { app, upto, dead } => {
+            Command::SettleReceipts {
+                app,
+                upto,
+                settling,
+            } => {
                 let op = Op::SettleReceipts {
                     ticket,
                     app,
                     upto,
-                    dead,
+                    settling,
                 };
                 self.submit(ticket, op, effects);
             }
@@ -354,7 +358,7 @@ impl Shard {
         effects: &mut Vec<Effect>,
     ) {
         let read = Read::Ask {
-            ticket,
+            origin: Origin::Ticket(ticket),
             app,
             question,
             now_ms: now.wall_ms,
@@ -462,12 +466,12 @@ impl Shard {
 }
 
 pub(super) fn reach(device: &Device) -> Reach {
-    if device.muted {
-        Reach::Filtered
-    } else if device.session.is_some() {
-        Reach::Online
-    } else {
-        Reach::Offline
+    match (device.session.is_some(), device.switches.notify_off) {
+        _ if device.switches.is_muted() => Reach::Filtered,
+        (true, false) => Reach::Online,
+        (false, false) => Reach::Offline,
+        (true, true) => Reach::OnlineNotifyOff,
+        (false, true) => Reach::OfflineNotifyOff,
     }
 }
 

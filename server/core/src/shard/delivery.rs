@@ -63,9 +63,17 @@ impl Shard {
             return;
         };
         let mut finals = Finals::new();
-        while let Some(message) =
-            live.outbox
-                .next_push(now.wall_ms, self.groups.stopped(), &mut finals)
+        // Its user takes no pushes: what was accepted before waits.
+        let held = self
+            .devices
+            .get(live.cid)
+            .is_some_and(|device| device.switches.push_off);
+        while let Some(message) = (!held)
+            .then(|| {
+                live.outbox
+                    .next_push(now.wall_ms, self.groups.stopped(), &mut finals)
+            })
+            .flatten()
         {
             self.counters.sent += 1;
             let push = Push {
@@ -76,7 +84,7 @@ impl Shard {
             effects.push(Effect::Send(session, Frame::Push(push)));
         }
         let (cid, cursor) = (live.cid, live.outbox.cursor());
-        let wants_page = live.outbox.wants_page();
+        let wants_page = live.outbox.wants_page().filter(|_| !held);
         self.keep(now, cid, finals);
         self.move_cursor(cid, cursor);
         if let Some(after) = wants_page {

@@ -1,14 +1,12 @@
 //! What a device sends after its hello.
 
-use bytes::Bytes;
-use protocol::{Close, CloseReason, Command, CommandResult, Frame, Operation, ResultCode};
+use protocol::{Close, CloseReason, Frame, Upstream, UpstreamAck, UpstreamId, UpstreamStatus};
 
 use super::Shard;
-use crate::alias_name::is_alias_name;
 use crate::clock::Now;
 use crate::effect::Effect;
 use crate::ids::SessionId;
-use crate::op::{Op, Origin};
+use crate::op::Op;
 use crate::session::Session;
 
 impl Shard {
@@ -61,7 +59,8 @@ impl Shard {
             Frame::Ping => effects.push(Effect::Send(session, Frame::Pong)),
             Frame::Pong => {}
             Frame::Ack(ack) => self.on_acked(now, session, &ack.ids, effects),
-            Frame::Command(command) => self.on_device_command(session, command, effects),
+            Frame::Command(command) => self.on_operation(now, session, command, effects),
+            Frame::Upstream(message) => self.on_upstream(session, message, effects),
             Frame::Close(_) => self.leave(session, effects),
             Frame::Hello(_) => {
                 self.close(
@@ -71,7 +70,11 @@ impl Shard {
                     effects,
                 );
             }
-            Frame::Welcome(_) | Frame::Push(_) | Frame::CommandResult(_) | Frame::GoAway(_) => {
+            Frame::Welcome(_)
+            | Frame::Push(_)
+            | Frame::CommandResult(_)
+            | Frame::UpstreamAck(_)
+            | Frame::GoAway(_) => {
                 self.close(
                     session,
                     CloseReason::UnexpectedFrame,
@@ -93,12 +96,8 @@ impl Shard {
         effects.push(Effect::Close(session, close));
     }
 
-    fn on_device_command(
-        &mut self,
-        session: SessionId,
-        command: Command,
-        effects: &mut Vec<Effect>,
-    ) {
+    /// The device sends a message to its third party.
+    fn on_upstream(&mut self, session: SessionId, message: Upstream, effects: &mut Vec<Effect>) {
         let Some(Session::Live(live)) = self.sessions.get(&session) else {
             return;
         };
@@ -106,113 +105,31 @@ impl Shard {
         let Some(app) = self.devices.get(cid).map(|device| device.app) else {
             return;
         };
-        let (serial, op) = (command.serial, command.operation.op());
-        let origin = Origin::Device {
+        let id = message.id;
+        let op = Op::TakeUpstream {
             session,
-            serial,
-            op,
+            app,
+            cid,
+            message,
         };
-        if matches!(command.operation, Operation::Unknown(_)) {
-            return self.send_result(session, serial, op, ResultCode::Unsupported, effects);
-        }
-        let by_default = self.settings.devices_may_bind;
-        if !self.apps.devices_may_bind(app, by_default) {
-            return self.send_result(session, serial, op, ResultCode::NotPermitted, effects);
-        }
-        let op_to_commit = match command.operation {
-            Operation::BindAlias { alias_type, alias } => {
-                if !(alias_type.is_empty() || is_alias_name(&alias_type)) || !is_alias_name(&alias)
-                {
-                    return self.send_result(
-                        session,
-                        serial,
-                        op,
-                        ResultCode::AliasInvalid,
-                        effects,
-                    );
-                }
-                let bindings = vec![(cid, alias.into_boxed_str())];
-                Op::BindAliases {
-                    origin,
-                    app,
-                    alias_type: alias_type.into(),
-                    bindings,
-                }
-            }
-            Operation::UnbindAlias {
-                everywhere: false,
-                alias_type,
-                alias,
-            } => {
-                let bindings = vec![(cid, alias.into_boxed_str())];
-                Op::UnbindAliases {
-                    origin,
-                    app,
-                    alias_type: alias_type.into(),
-                    bindings,
-                }
-            }
-            Operation::UnbindAlias {
-                everywhere: true,
-                alias_type,
-                alias,
-            } => Op::DropAlias {
-                origin,
-                app,
-                alias_type: alias_type.into(),
-                alias: alias.into(),
-            },
-            Operation::Unknown(_) => unreachable!("answered above"),
-        };
-        if self.can_commit(op_to_commit.weight()) {
-            self.commit(op_to_commit, effects);
+        if self.can_commit(op.weight()) {
+            self.commit(op, effects);
         } else {
             self.counters.busy += 1;
-            self.send_result(session, serial, op, ResultCode::Busy, effects);
+            self.send_upstream_ack(session, id, UpstreamStatus::Busy, effects);
         }
     }
 
-    pub(super) fn on_aliases(&mut self, origin: Origin, known: bool, effects: &mut Vec<Effect>) {
-        match origin {
-            Origin::Ticket(ticket) => {
-                let answer = if known {
-                    crate::command::Answer::Done
-                } else {
-                    crate::command::Answer::TargetInvalid
-                };
-                effects.push(Effect::Answer(ticket, answer));
-            }
-            Origin::Device {
-                session,
-                serial,
-                op,
-            } => {
-                let code = if known {
-                    ResultCode::Ok
-                } else {
-                    ResultCode::BadParameter
-                };
-                self.send_result(session, serial, op, code, effects);
-            }
-        }
-    }
-
-    pub(super) fn send_result(
+    pub(super) fn send_upstream_ack(
         &mut self,
         session: SessionId,
-        serial: u32,
-        op: u8,
-        code: ResultCode,
+        id: UpstreamId,
+        status: UpstreamStatus,
         effects: &mut Vec<Effect>,
     ) {
         if let Some(Session::Live(_)) = self.sessions.get(&session) {
-            let result = CommandResult {
-                serial,
-                op,
-                code,
-                detail: Bytes::new(),
-            };
-            effects.push(Effect::Send(session, Frame::CommandResult(result)));
+            let ack = UpstreamAck { id, status };
+            effects.push(Effect::Send(session, Frame::UpstreamAck(ack)));
         }
     }
 }

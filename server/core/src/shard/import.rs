@@ -3,7 +3,7 @@
 use protocol::MessageId;
 
 use super::Shard;
-use crate::devices::Device;
+use crate::devices::{Device, Switches};
 use crate::op::ImportedDevice;
 
 impl Shard {
@@ -18,7 +18,7 @@ impl Shard {
         match (self.devices.get_mut(cid), cursor) {
             (Some(device), _) => {
                 device.secret_hash = row.secret_hash;
-                device.muted = row.push_off || row.blocked;
+                device.switches = Switches::of(&row);
             }
             (None, Some(cursor)) => {
                 let acked = MessageId(cursor.acked);

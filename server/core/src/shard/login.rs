@@ -110,6 +110,7 @@ impl Shard {
                     sdk_version: hello.sdk_version.clone(),
                     push_off: false,
                     blocked: false,
+                    notify_off: false,
                 };
                 let cid = self.draw_cid();
                 let op = Op::Register {

@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use protocol::{
-    Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceSecret, Frame, Hello,
-    Identity, InstallId, MessageId, Operation, Platform, Welcome,
+    Ack, ClientId, Close, CloseReason, Command as DeviceCommand, DeviceInfo, DeviceSecret,
+    Feedback, Frame, Hello, Identity, InstallId, MessageId, NotificationSwitch, Operation,
+    Platform, SilentTime, Upstream, UpstreamId, Welcome,
 };
-use schema::record::{App, AppSettings, Callback, OfflineLimits, PreviousSecrets, Registration};
+use schema::record::{
+    App, AppSettings, Callback, DeviceQuotas, OfflineLimits, PreviousSecrets, Registration,
+};
 use server_core::command::{Command, Push, Storage};
 use server_core::event::ShardEvent;
 use server_core::ids::AppNo;
@@ -56,12 +59,42 @@ impl World {
                 heartbeat_max_s: 0,
                 window: 0,
             }),
+            "upstream" => Frame::Upstream(Upstream {
+                id: UpstreamId(number(line.word(2))),
+                task_id: line.named_or("task", "").to_owned(),
+                body: Bytes::from(body(line.word(3))),
+            }),
             _ => Frame::Command(DeviceCommand {
                 serial: number(line.word(2)) as u32,
-                operation: operation(line),
+                operation: match line.word(3) {
+                    "feedback" => Operation::Feedback(self.feedback(line)),
+                    _ => operation(line),
+                },
             }),
         };
         self.frame(name, frame);
+    }
+
+    /// Entries such as `1:10000` or `1:10000:5s`: message, action, how long ago.
+    fn feedback(&self, line: &Line) -> Vec<Feedback> {
+        let (at, session) = self.session(line.word(1));
+        let cid = self
+            .cid_of_session(at, session)
+            .expect("who reports is live");
+        let entries = line.word(4).split(',').map(|entry| {
+            let mut parts = entry.split(':');
+            let mut part = || parts.next();
+            let message = part().expect("a message");
+            Feedback {
+                message: match message.strip_prefix('?') {
+                    Some(id) => MessageId(number(id)),
+                    None => self.message(cid, message),
+                },
+                action: number(part().expect("an action")) as u32,
+                ago_s: part().map_or(0, |ago| (duration_ms(ago) / 1000) as u32),
+            }
+        });
+        entries.collect()
     }
 
     fn ordinals(&self, cid: ClientId, word: &str) -> Vec<MessageId> {
@@ -242,6 +275,7 @@ impl World {
             task_id: line.named_or("task", &own).into(),
             storage,
             vendor: None,
+            skips_notify_off: line.has_word("skip"),
             body: Bytes::from(body(line.named_or("body", "x"))),
             request_id,
         };
@@ -289,6 +323,11 @@ fn settings(line: &Line) -> AppSettings {
             url: line.named("callback").map(str::to_owned),
             ..Callback::default()
         },
+        device_quotas: DeviceQuotas {
+            tags_per_day: line.number_or("device_tags", 0) as u32,
+            aliases_per_day: line.number_or("device_aliases", 0) as u32,
+            alias_pause_s: line.number_or("alias_pause", 0) as u32,
+        },
         ..AppSettings::default()
     }
 }
@@ -308,6 +347,34 @@ fn operation(line: &Line) -> Operation {
         "bind" => Operation::BindAlias {
             alias_type,
             alias: alias(),
+        },
+        "settags" => Operation::SetTags(match line.word(4) {
+            "none" => Vec::new(),
+            tags => tags.split(',').map(str::to_owned).collect(),
+        }),
+        "querytags" => Operation::QueryTags,
+        "switch" => Operation::PushSwitch {
+            on: line.word(4) == "on",
+        },
+        "silent" => Operation::SilentTime(SilentTime {
+            begin_hour: number(line.word(4)) as u8,
+            hours: number(line.word(5)) as u8,
+            zone_min: line.word(6).parse().expect("minutes"),
+        }),
+        "info" => Operation::DeviceInfo(DeviceInfo {
+            brand: line.named_or("brand", "").to_owned(),
+            model: line.named_or("model", "").to_owned(),
+            notifications: match line.named("notify") {
+                Some("off") => NotificationSwitch::Off,
+                Some(_) => NotificationSwitch::On,
+                None => NotificationSwitch::Unknown,
+            },
+            ..DeviceInfo::default()
+        }),
+        "badge" => Operation::Badge(number(line.word(4)) as u32),
+        "token" => Operation::VendorToken {
+            channel: line.word(4).to_owned(),
+            token: line.word(5).replace('-', ""),
         },
         "unbind" => Operation::UnbindAlias {
             everywhere: false,

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use protocol::{ClientId, MessageId};
 use schema::record::Sums;
 use server_core::clock::Day;
-use server_core::command::{Answer, Command};
+use server_core::command::{Answer, Command, Settling};
 use server_core::event::ShardEvent;
 use server_core::group::{
     Activity, Audience, Badge, Condition, ConditionKey, ConditionOp, GroupKind, GroupPush,
     GroupState, TagTerm,
 };
 
+use server_core::report::QueuedReceipt;
 use server_core::rows::Keyspace;
 
 use super::asks::app_no;
@@ -102,7 +103,11 @@ impl World {
                 Command::SettleReceipts {
                     app,
                     upto: first.expect("a receipt waits"),
-                    dead: line.has_word("dead"),
+                    settling: match line {
+                        line if line.has_word("dead") => Settling::Dead,
+                        line if line.has_word("dropped") => Settling::Dropped,
+                        _ => Settling::Told,
+                    },
                 }
             }
             "replay" => Command::ReplayReceipts { app },
@@ -244,6 +249,7 @@ impl World {
             },
             speed: line.number_or("speed", 0) as u32,
             vendor: None,
+            skips_notify_off: line.has_word("skip"),
             body: Bytes::from(body(line.named_or("body", "x"))),
         }
     }
@@ -328,12 +334,20 @@ fn sums(sums: &Sums) -> String {
         ("expired", sums.expired),
         ("filtered", sums.filtered),
         ("revoked", sums.revoked),
+        ("shown", sums.shown),
+        ("clicked", sums.clicked),
     ];
     let shown = fields
         .iter()
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!(" {name}={count}"));
-    shown.collect()
+    let mut text: String = shown.collect();
+    let actions = sums.actions.iter();
+    let actions: Vec<String> = actions.map(|(action, n)| format!("{action}x{n}")).collect();
+    if !actions.is_empty() {
+        text += &format!(" did={}", actions.join(","));
+    }
+    text
 }
 
 /// An answer of this page, or nothing.
@@ -385,18 +399,35 @@ pub(super) fn answer(
             .iter()
             .map(|(cid, changed)| format!("{}:{changed}", name(*cid)))
             .collect(),
-        Answer::Receipts(receipts) => receipts
+        Answer::Receipts(page) => page
+            .receipts
             .iter()
-            .map(|(_, receipt)| {
+            .map(|QueuedReceipt { receipt, body, .. }| {
                 let cid = name(ClientId::from_bytes(receipt.cid));
-                format!("{}:{cid}:{}", receipt.task_id, receipt.fate)
+                let task = &receipt.task_id;
+                match (receipt.upstream, receipt.action) {
+                    (0, 0) => format!("{task}:{cid}:{}", receipt.fate),
+                    (0, action) => format!("{task}:{cid}:did{action}"),
+                    (id, _) => format!("{task}:{cid}:up{id}:{}", super::show::body(body)),
+                }
             })
             .collect(),
         Answer::Details(details) => details
             .iter()
             .map(|(cid, detail)| {
+                let silent = match detail.profile.silent {
+                    silent if silent.hours == 0 => String::new(),
+                    silent => format!(
+                        " silent={}+{}@{}",
+                        silent.begin_hour, silent.hours, silent.zone_min
+                    ),
+                };
+                let phone = match detail.profile.model.as_str() {
+                    "" => String::new(),
+                    model => format!(" phone={}/{model}", detail.profile.brand),
+                };
                 format!(
-                    "{}:badge={} token={}/{} blocked={}",
+                    "{}:badge={} token={}/{} blocked={}{silent}{phone}",
                     name(*cid),
                     detail.profile.badge,
                     detail.profile.token_kind,

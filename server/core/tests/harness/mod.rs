@@ -11,6 +11,9 @@
 //! | `hello s1 register install=1 secret=1` / `hello s1 login A secret=1` | with `app= hb= resume= sign=` |
 //! | `ping s1` `pong s1` `ack s1 1 2` `bye s1` `garbage s1` `welcome s1` | frames |
 //! | `cmd s1 7 bind alice type=t` (`unbind`, `drop`, `unknown`) | a device's command |
+//! | `cmd s1 7 settags a,b` (`querytags`, `switch off`, `silent 22 10 480`, `info brand= model= notify=off`, `badge 5`, `token apns x`) | another |
+//! | `cmd s1 7 feedback 1:10000,2:90001:5s` | what the user did: message, action, how long ago; `?7` is a message by its number |
+//! | `upstream s1 9 body task=t` | a message to the third party |
 //! | `gone s1` | the connection is gone |
 //! | `push A,B ttl=60s body=x*9 req=r1 as=r1 task=t1 n=3` | a third party pushes |
 //! | `probe A,B` `status A` `cids alice` `alias A` `bind A=alice` `unbind A=alice` `app NAME` | it asks |

@@ -36,7 +36,7 @@ impl World {
             }
             "ping" => self.frame(line.word(1), Frame::Ping),
             "pong" => self.frame(line.word(1), Frame::Pong),
-            "hello" | "ack" | "bye" | "welcome" | "cmd" => self.device_says(line),
+            "hello" | "ack" | "bye" | "welcome" | "cmd" | "upstream" => self.device_says(line),
             "push" | "probe" | "status" | "cids" | "alias" | "bind" | "unbind" | "app"
             | "disable" | "enable" | "rotate" | "set" | "delete" | "task" | "device" | "live" => {
                 self.ask(line)
@@ -186,7 +186,7 @@ impl World {
             .expect("memory reads")
             .expect("it is registered");
         let row = Device {
-            push_off: true,
+            blocked: true,
             ..Device::decode(&row).expect("a row of ours")
         };
         let mut writes = WriteSet::default();

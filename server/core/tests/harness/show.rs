@@ -119,11 +119,20 @@ pub(super) fn frame(
         }
         Frame::Pong => format!("pong {session}"),
         Frame::CommandResult(result) => {
+            let detail = match result.op {
+                _ if result.detail.is_empty() => String::new(),
+                protocol::wire::OP_QUERY_TAGS => match result.tags().expect("tags") {
+                    tags if tags.is_empty() => " none".to_owned(),
+                    tags => format!(" {}", tags.join(",")),
+                },
+                _ => format!(" {:?}", result.detail.as_ref()),
+            };
             format!(
-                "result {session} {} op={} {}",
+                "result {session} {} op={} {}{detail}",
                 result.serial, result.op, result.code
             )
         }
+        Frame::UpstreamAck(ack) => format!("upstream {session} {} {}", ack.id.0, ack.status),
         Frame::GoAway(go) => format!("goaway {session} {} jitter={}", go.reason, go.jitter_ms),
         other => format!("frame {session} {other:?}"),
     })
@@ -222,6 +231,8 @@ fn reach_word(reach: Reach) -> &'static str {
         Reach::Online => "online",
         Reach::Offline => "offline",
         Reach::Filtered => "filtered",
+        Reach::OnlineNotifyOff => "online-notify-off",
+        Reach::OfflineNotifyOff => "offline-notify-off",
     }
 }
 

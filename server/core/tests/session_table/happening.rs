@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 use protocol::{
-    Command, CommandResult, Frame, FrameError, GoAway, GoAwayReason, Hello, Identity as Who, Kind,
-    MessageId, Operation, Push, ResultCode, Welcome,
+    Command, CommandResult, Feedback, Frame, FrameError, GoAway, GoAwayReason, Hello,
+    Identity as Who, Kind, MessageId, Operation, Push, ResultCode, Upstream, UpstreamAck,
+    UpstreamId, UpstreamStatus, Welcome,
 };
 use schema::record::App;
 use server_core::op::{Committed, Done, Failed, Origin};
@@ -177,6 +178,26 @@ fn command(operation: Operation) -> Frame {
     })
 }
 
+fn tags(tags: &[&str]) -> Operation {
+    Operation::SetTags(tags.iter().map(|tag| (*tag).to_owned()).collect())
+}
+
+fn feedback(action: u32) -> Operation {
+    Operation::Feedback(vec![Feedback {
+        message: MessageId(SENT),
+        action,
+        ago_s: 0,
+    }])
+}
+
+fn upstream() -> Frame {
+    Frame::Upstream(Upstream {
+        id: UpstreamId(7),
+        task_id: String::new(),
+        body: Bytes::from_static(b"x"),
+    })
+}
+
 fn acks_and_commands() -> Vec<Happening> {
     let mut all = of(
         "Ack",
@@ -201,7 +222,31 @@ fn acks_and_commands() -> Vec<Happening> {
             ("unbind alias everywhere", |s| {
                 s.frame(command(unbind(true)))
             }),
+            ("set tags", |s| s.frame(command(tags(&["a"])))),
+            ("set tags, one twice", |s| {
+                s.frame(command(tags(&["a", "a"])))
+            }),
+            ("query tags", |s| s.frame(command(Operation::QueryTags))),
+            ("push switch", |s| {
+                s.frame(command(Operation::PushSwitch { on: false }))
+            }),
+            ("badge", |s| s.frame(command(Operation::Badge(1)))),
+            ("feedback", |s| s.frame(command(feedback(10_000)))),
+            ("feedback, bad action", |s| {
+                s.frame(command(feedback(10_001)))
+            }),
             ("unknown op", |s| s.frame(command(Operation::Unknown(0x70)))),
+        ],
+    ));
+    all.extend(of(
+        "Upstream",
+        exists,
+        vec![
+            ("", |s| s.frame(upstream())),
+            ("store busy", |s| {
+                s.finds_the_store_busy();
+                s.frame(upstream());
+            }),
         ],
     ));
     all
@@ -210,7 +255,7 @@ fn acks_and_commands() -> Vec<Happening> {
 /// Every kind without variants. Those that only a server sends never pass the decoder; here they
 /// show that the core would not take them either.
 fn other_frames() -> Vec<Happening> {
-    let frames: [Variant; 7] = [
+    let frames: [Variant; 8] = [
         ("Ping", |s| s.frame(Frame::Ping)),
         ("Pong", |s| s.frame(Frame::Pong)),
         ("Close", |s| s.frame(Frame::Close(bye()))),
@@ -242,6 +287,12 @@ fn other_frames() -> Vec<Happening> {
                 detail: Bytes::new(),
             }))
         }),
+        ("UpstreamAck", |s| {
+            s.frame(Frame::UpstreamAck(UpstreamAck {
+                id: UpstreamId(7),
+                status: UpstreamStatus::Stored,
+            }))
+        }),
         ("GoAway", |s| {
             s.frame(Frame::GoAway(GoAway {
                 reason: GoAwayReason::Draining,
@@ -254,6 +305,14 @@ fn other_frames() -> Vec<Happening> {
         .into_iter()
         .flat_map(|(kind, run)| of(kind, exists, vec![("", run)]))
         .collect()
+}
+
+fn upstream_taken(status: UpstreamStatus) -> Done {
+    Done::UpstreamTaken {
+        session: SUBJECT,
+        id: UpstreamId(7),
+        status,
+    }
 }
 
 fn bytes_that_are_no_frame() -> Vec<Happening> {
@@ -366,6 +425,29 @@ fn answers_of_the_store() -> Vec<Happening> {
             ],
         ),
         of(
+            "message to the third party",
+            live,
+            vec![
+                ("durable", |s| {
+                    end_of_upstream(s, upstream_taken(UpstreamStatus::Stored));
+                }),
+                ("no receiver", |s| {
+                    end_of_upstream(s, upstream_taken(UpstreamStatus::NoReceiver));
+                }),
+                ("refused by the store", |s| {
+                    let failed = Failed::Upstream(SUBJECT, UpstreamId(7));
+                    end_of_upstream(s, Done::Failed(failed));
+                }),
+                ("delivered", |s| {
+                    s.commits(Committed::UpstreamEnded {
+                        cid: known(),
+                        id: UpstreamId(7),
+                        status: UpstreamStatus::Delivered,
+                    })
+                }),
+            ],
+        ),
+        of(
             "message durable",
             live,
             vec![("", |s| s.commits(stored(SENT + 1)))],
@@ -405,6 +487,11 @@ fn is_disabled(subject: &mut Subject) {
 }
 
 /// A bind was submitted before, and ends so.
+fn end_of_upstream(subject: &mut Subject, done: Done) {
+    subject.frame(upstream());
+    subject.done(done);
+}
+
 fn end_of_bind(subject: &mut Subject, end: fn(Origin) -> Done) {
     subject.frame(command(bind("alice")));
     subject.done(end(Origin::Device {

@@ -107,6 +107,7 @@ pub(crate) fn row(install: u8) -> DeviceRow {
         sdk_version: String::new(),
         push_off: false,
         blocked: false,
+        notify_off: false,
     }
 }
 

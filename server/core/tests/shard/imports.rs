@@ -223,6 +223,7 @@ fn given_messages_of_a_deleted_device_when_its_cid_is_imported_should_stay_behin
         task_id: "t".into(),
         storage: Storage::Until(NOW_MS + 1000),
         vendor: None,
+        skips_notify_off: false,
         body: Bytes::from_static(b"x"),
     };
     let mut given = MessageId::NONE;

@@ -1,5 +1,7 @@
 //! Deliveries byte by byte, against the examples of `docs/webhooks.md`.
 
+use bytes::Bytes;
+
 use super::*;
 
 /// The app of the examples.
@@ -24,14 +26,19 @@ fn app(mode: &str) -> App {
 
 fn event(number: u64, fate: u8, action: u32, custom_callback: Option<&str>) -> Event {
     Event {
-        order: 0x0192_0000_0000_0000 + number,
-        receipt: Receipt {
-            cid: [0x1f; 16],
-            task_id: "RASS_1125_00000000000000000000000000000001".into(),
-            message: 0x0191_ffff_0000_0000 + number,
-            fate,
-            action,
-            at_ms: 1_764_000_000_000 + number,
+        queued: QueuedReceipt {
+            order: 0x0192_0000_0000_0000 + number,
+            receipt: Receipt {
+                cid: [0x1f; 16],
+                task_id: "RASS_1125_00000000000000000000000000000001".into(),
+                message: 0x0191_ffff_0000_0000 + number,
+                fate,
+                action,
+                at_ms: 1_764_000_000_000 + number,
+                upstream: 0,
+                pieces: 0,
+            },
+            body: Bytes::new(),
         },
         custom_callback: custom_callback.map(str::to_owned),
     }
@@ -79,7 +86,7 @@ fn given_the_same_receipts_when_packed_later_should_keep_the_id_and_be_signed_an
     let (first, second) = (pack(1), pack(2));
     assert_eq!(header(&first, DELIVERY), header(&second, DELIVERY));
     assert_ne!(header(&first, SIGNATURE), header(&second, SIGNATURE));
-    assert_eq!((first.count, first.upto), (2, events[1].order));
+    assert_eq!((first.count, first.upto), (2, events[1].queued.order));
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn given_more_than_a_body_holds_when_packed_should_take_the_first_and_at_least_o
             .map(|number| event(number, 1, 0, Some(&long)))
             .collect();
         let parcel = Parcel::pack(mode, &app("signed"), &events, 1);
-        assert_eq!((parcel.count, parcel.upto), (2, events[1].order));
+        assert_eq!((parcel.count, parcel.upto), (2, events[1].queued.order));
         let longer = [event(1, 1, 0, Some(&long.repeat(4)))];
         assert_eq!(Parcel::pack(mode, &app("signed"), &longer, 1).count, 1);
     }
@@ -125,7 +132,7 @@ fn given_each_fate_when_asked_should_be_told_in_getuis_form_only_if_that_has_a_c
         (3, 0, false),
         (0, 90_001, true),
     ] {
-        let receipt = event(1, fate, action, None).receipt;
+        let receipt = event(1, fate, action, None).queued.receipt;
         assert_eq!(Mode::Getui.tells(&receipt), told, "{fate}");
         assert!(Mode::Signed.tells(&receipt));
     }

@@ -1,0 +1,9 @@
+//! The body of an Upstream frame.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use protocol::{Kind, Peer};
+use ringpost_fuzz::frames;
+
+fuzz_target!(|bytes: &[u8]| frames::feed(Kind::Upstream, Peer::Device, bytes));
