@@ -22,6 +22,9 @@ mod event;
 mod heartbeat;
 mod inbound;
 mod jitter;
+mod learner;
+mod learnt_heartbeat;
+mod networks;
 mod parting;
 #[cfg(test)]
 mod script;
@@ -37,12 +40,16 @@ pub use self::backoff::BackoffBounds;
 pub use self::commands::COMMANDS_WAITING_MAX;
 pub use self::config::{AckMode, Config, WELCOME_WAIT_MS};
 pub use self::event::{CommandError, EndReason, Event};
+pub use self::networks::{
+    LearntError, LearntHeartbeats, NETWORK_NAME_LEN_MAX, NETWORKS_MAX, NetworkNameError,
+};
 
 use self::acks::Acks;
 use self::backoff::Backoff;
 use self::dedupe::Dedupe;
 use self::heartbeat::Heartbeat;
 use self::jitter::Jitter;
+use self::learner::Learner;
 
 /// What the hello says this software is, at most 32 bytes.
 const SDK_VERSION: &str = concat!("sim-", env!("CARGO_PKG_VERSION"));
@@ -77,6 +84,8 @@ pub struct Client {
     dedupe: Dedupe,
     backoff: Backoff,
     jitter: Jitter,
+    /// Boxed: most simulated devices learn nothing.
+    learner: Option<Box<Learner>>,
     link: Link,
     endpoint: Option<String>,
     decoder: Decoder,
@@ -90,12 +99,14 @@ pub struct Client {
 
 impl Client {
     /// A client that wants to connect at once.
-    pub fn new(config: Config, now_ms: u64) -> Self {
+    pub fn new(mut config: Config, now_ms: u64) -> Self {
+        let learner = config.learnt.take().map(Learner::new);
         Self {
             identity: config.identity,
             dedupe: Dedupe::new(config.last_handled),
             backoff: Backoff::new(config.backoff),
             jitter: Jitter::new(config.seed),
+            learner: learner.map(Box::new),
             link: Link::Waiting {
                 connect_at_ms: now_ms,
             },
@@ -124,6 +135,15 @@ impl Client {
     /// True between welcome and the end of the link.
     pub fn is_online(&self) -> bool {
         matches!(self.link, Link::Online(_))
+    }
+
+    /// How long this client lets the link be idle before it pings, in milliseconds; `None` when
+    /// not online.
+    pub fn heartbeat_ms(&self) -> Option<u64> {
+        match &self.link {
+            Link::Online(heartbeat) => Some(heartbeat.interval_ms()),
+            _ => None,
+        }
     }
 
     /// True when this client will never connect again by itself.
@@ -185,7 +205,7 @@ impl Client {
         self.out.clear();
         self.decoder = Decoder::new(Peer::Server);
         self.dedupe.session_begins();
-        Frame::Hello(self.hello()).encode(&mut self.out);
+        Frame::Hello(self.hello(now_ms)).encode(&mut self.out);
         self.link = Link::Greeting {
             welcome_by_ms: now_ms.saturating_add(self.config.welcome_wait_ms),
         };
@@ -193,11 +213,11 @@ impl Client {
 
     /// Bytes of the server, in any cut. Ignored once the link is given up.
     pub fn bytes_received(&mut self, now_ms: u64, bytes: &[u8]) {
-        match &mut self.link {
-            Link::Greeting { .. } => {}
+        let held = match &mut self.link {
+            Link::Greeting { .. } => false,
             Link::Online(heartbeat) => heartbeat.received(now_ms),
             _ => return,
-        }
+        };
         self.decoder.push(bytes);
         while matches!(self.link, Link::Greeting { .. } | Link::Online(_)) {
             match self.decoder.next_frame() {
@@ -208,6 +228,9 @@ impl Client {
                     self.break_off(now_ms, reason, EndReason::BadFrame(error));
                 }
             }
+        }
+        if held {
+            self.interval_held(now_ms);
         }
     }
 
@@ -295,7 +318,11 @@ impl Client {
         }
     }
 
-    fn hello(&self) -> Hello {
+    fn hello(&mut self, now_ms: u64) -> Hello {
+        let heartbeat_s = match &mut self.learner {
+            Some(learner) => learner.wish_s(now_ms),
+            None => self.config.heartbeat_s,
+        };
         let (identity, id) = match self.identity {
             Some(cid) => (Identity::Login(cid), *cid.as_bytes()),
             None => (
@@ -314,7 +341,7 @@ impl Client {
             secret: self.config.secret.clone(),
             sign: self.config.sign(&id),
             resume,
-            heartbeat_s: self.config.heartbeat_s,
+            heartbeat_s,
             platform: self.config.platform,
             sdk_version: SDK_VERSION.to_owned(),
         }
@@ -334,6 +361,7 @@ impl Client {
     }
 
     fn end_by_backoff(&mut self, now_ms: u64, reason: EndReason) {
+        self.learn_from_end(now_ms, &reason);
         if !self.is_online() {
             // The place a go-away named does not answer: back to the configured one.
             self.endpoint = None;

@@ -7,6 +7,7 @@ use protocol::{ClientId, DeviceSecret, InstallId, MessageId, Platform};
 use sha2::{Digest, Sha256};
 
 use super::backoff::BackoffBounds;
+use super::networks::LearntHeartbeats;
 
 /// How long a server may take from hello to welcome, in milliseconds. A registration waits for a
 /// flush to disk, and a fleet may be ahead of us in the queue; longer than this nobody is there.
@@ -38,8 +39,12 @@ pub struct Config {
     pub identity: Option<ClientId>,
     /// Highest id this device confirmed in earlier runs; 0 = none.
     pub last_handled: MessageId,
-    /// The heartbeat to ask for, in seconds; 0 = the server's choice.
+    /// The heartbeat to ask for, in seconds; 0 = the server's choice. Not looked at when `learnt`
+    /// is given.
     pub heartbeat_s: u16,
+    /// Learn the longest heartbeat each network holds, and go on from what earlier runs learnt
+    /// (`Some(LearntHeartbeats::default())` at the first); `None` = `heartbeat_s` for ever.
+    pub learnt: Option<LearntHeartbeats>,
     /// Whether handled pushes are acked.
     pub ack: AckMode,
     /// What the device is.
@@ -63,6 +68,7 @@ impl Config {
             identity: None,
             last_handled: MessageId(0),
             heartbeat_s: 0,
+            learnt: None,
             ack: AckMode::Auto,
             platform: Platform::Other,
             backoff: BackoffBounds::default(),

@@ -84,6 +84,10 @@ pub enum EndReason {
     /// The server sent go-away.
     #[error("the server asked to go away")]
     GoAway,
+    /// This client wants to try a longer heartbeat than the session was granted, and logs in anew
+    /// at once.
+    #[error("a new login for a longer heartbeat")]
+    LongerHeartbeat,
     /// Nothing came for one and a half heartbeat intervals.
     #[error("the server was silent for one and a half heartbeat intervals")]
     Silent,

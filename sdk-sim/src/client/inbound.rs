@@ -41,7 +41,11 @@ impl Client {
         }
         self.identity = Some(welcome.cid);
         self.backoff.reset();
-        self.link = Link::Online(Heartbeat::new(welcome.heartbeat_s, now_ms));
+        let mut heartbeat = Heartbeat::new(welcome.heartbeat_s, now_ms);
+        if let Some(learner) = &mut self.learner {
+            heartbeat.set_interval_s(learner.welcomed(welcome));
+        }
+        self.link = Link::Online(heartbeat);
         self.events.push_back(Event::Online {
             cid: welcome.cid,
             registered: welcome.registered,
@@ -67,6 +71,12 @@ impl Client {
     }
 
     fn on_close(&mut self, now_ms: u64, close: Close) {
+        if self.is_online()
+            && close.reason == CloseReason::HeartbeatTimeout
+            && let Some(learner) = &mut self.learner
+        {
+            learner.lost(now_ms);
+        }
         let logging_in = self.identity.is_some() && !self.is_online();
         let next = match parting(&close, logging_in) {
             Parting::Retry => self.retry_after(now_ms, 0),

@@ -47,6 +47,9 @@ pub struct Devices {
     /// Heartbeat to ask for, in seconds; 0 = the server's choice
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub heartbeat: u16,
+    /// Lets each device find the longest heartbeat that its network holds, anew in each run
+    #[arg(long, conflicts_with = "heartbeat")]
+    pub learn_heartbeat: bool,
 }
 
 /// Whether pushes are acked.

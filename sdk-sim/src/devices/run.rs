@@ -16,7 +16,7 @@ use super::args::Devices;
 use super::identity::Identity;
 use super::record::Record;
 use crate::bootstrap::{Bootstrap, BootstrapError};
-use crate::client::Config;
+use crate::client::{Config, LearntHeartbeats};
 use crate::file_limit::{FILES_RESERVED, devices_that_fit};
 use crate::fleet::{Device, Fleet};
 use crate::transport::{self, Tls, TlsError};
@@ -147,6 +147,7 @@ fn config(args: &Devices, bootstrap: &Bootstrap, identity: &Identity, seed: u64)
     config.identity = identity.cid;
     config.last_handled = identity.last;
     config.heartbeat_s = args.heartbeat;
+    config.learnt = args.learn_heartbeat.then(LearntHeartbeats::default);
     config.ack = args.ack.into();
     config.platform = Platform::Android;
     config

@@ -53,6 +53,7 @@ impl Bench {
             tags: Vec::new(),
             alias_prefix: None,
             heartbeat: 0,
+            learn_heartbeat: false,
         }
     }
 }

@@ -374,6 +374,7 @@ impl World {
             | EndReason::UnexpectedFrame(_)
             | EndReason::WrongClient { .. } => panic!("phone {at}: {reason}"),
             EndReason::GoAway
+            | EndReason::LongerHeartbeat
             | EndReason::Silent
             | EndReason::NoWelcome { .. }
             | EndReason::Transport(_)
