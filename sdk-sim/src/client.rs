@@ -12,12 +12,97 @@
 //!
 //! Without a connection: wait for [`Client::connect_at_ms`], call [`Client::begin_connect`], then
 //! `connected` or `disconnected`.
+//!
+//! [`crate::blocking_device`] and [`crate::fleet`] are two such drivers. To write another, here is
+//! all there is to it. First, once per installation, who the device is:
+//!
+//! ```
+//! use sdk_sim::client::{Config, DeviceSecret, InstallId};
+//!
+//! let (mut install, mut secret) = ([0; 16], [0; 32]);
+//! getrandom::fill(&mut install)?;
+//! getrandom::fill(&mut secret)?;
+//! // Keep both now, where only the app can read them and no backup takes them along: a device
+//! // whose first welcome is lost registers again with the same pair and gets the same client id.
+//! let (install, secret) = (InstallId::from_bytes(install), DeviceSecret::from_bytes(secret));
+//! let kept = format!("{install} {}", secret.to_hex());
+//!
+//! let mut config = Config::new("my-app-id", install, secret, getrandom::u64()?);
+//! // At a later start, what `Event::Online` and `Client::last_handled` said in earlier runs:
+//! config.identity = Some("00a1b2c3d4e5f60718293a4b5c6d7e8f".parse()?);
+//! config.last_handled = "0000019a5b3c0007".parse()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Then the turns. The server here is a few lines that speak frames in memory; a driver has a
+//! socket, and a clock in place of `now_ms`:
+//!
+//! ```
+//! # use bytes::{Bytes, BytesMut};
+//! # use protocol::{Decoder, Frame, Peer, Push, Welcome};
+//! # let welcome = Frame::Welcome(Welcome {
+//! #     minor: 0, registered: true, cid: ClientId::from_bytes([7; 16]), generation: 1, server_time_ms: 0,
+//! #     heartbeat_s: 240, heartbeat_min_s: 10, heartbeat_max_s: 1800, window: 64,
+//! # });
+//! # let push = Frame::Push(Push { id: MessageId(5), sealed: false, body: Bytes::from_static(b"hi") });
+//! # let mut from_server = BytesMut::new();
+//! # welcome.encode(&mut from_server);
+//! # push.encode(&mut from_server);
+//! # let mut server = Decoder::new(Peer::Device);
+//! use sdk_sim::client::{Client, ClientId, Config, DeviceSecret, Event, InstallId, MessageId};
+//!
+//! # let (install, secret) = (InstallId::from_bytes([1; 16]), DeviceSecret::from_bytes([2; 32]));
+//! let mut now_ms = 0;
+//! let mut client = Client::new(Config::new("my-app-id", install, secret, 1), now_ms);
+//! let mut stored: Vec<(MessageId, Vec<u8>)> = Vec::new();
+//!
+//! assert_eq!(client.connect_at_ms(), Some(now_ms), "it is time to connect");
+//! client.begin_connect();
+//! // ... TCP and TLS ...
+//! client.connected(now_ms);
+//!
+//! for received in [&[][..], &from_server] {
+//!     // An input: here the bytes of one read, none in the first turn.
+//!     client.bytes_received(now_ms, received);
+//!     // 1. The events. A push is stored first, then confirmed.
+//!     while let Some(event) = client.next_event() {
+//!         match event {
+//!             Event::Online { cid, registered: true, .. } => println!("to be kept: {cid}"),
+//!             Event::Push { id, body, .. } => {
+//!                 stored.push((id, body.to_vec()));
+//!                 client.handled(id);
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     if client.is_online() {
+//!         // A command; its answer is an `Event::CommandResult` with this serial.
+//!         let _serial = client.bind_alias("user", "alice")?;
+//!     }
+//!     // 2. What there is to send.
+//!     if let Some(output) = client.take_output(now_ms) {
+//!         # server.push(&output);
+//!         // socket.write_all(&output)
+//!     }
+//!     // 3. The end of the connection, if it is to end.
+//!     assert!(!client.wants_hang_up());
+//!     // 4. The next input, or the next deadline.
+//!     now_ms = client.next_deadline_ms().expect("a client that is connected has one");
+//! }
+//! assert_eq!(stored, [(MessageId(5), b"hi".to_vec())]);
+//! assert_eq!(client.last_handled(), MessageId(5));
+//! # let mut sent = Vec::new();
+//! # while let Some(frame) = server.next_frame()? { sent.push(frame); }
+//! # assert!(matches!(sent[..], [Frame::Hello(_), Frame::Command(_), Frame::Ack(_)]), "{sent:?}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod acks;
 mod backoff;
 mod commands;
 mod config;
 mod dedupe;
+mod ending;
 mod event;
 mod heartbeat;
 mod inbound;
@@ -32,8 +117,10 @@ mod script;
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use protocol::{
-    ClientId, Close, CloseReason, Decoder, Frame, Hello, Identity, MessageId, Peer, VERSION_MINOR,
+use protocol::{Decoder, Frame, Hello, Identity, Peer, VERSION_MINOR};
+
+pub use protocol::{
+    ClientId, CloseReason, DeviceSecret, GoAwayReason, InstallId, MessageId, Platform, ResultCode,
 };
 
 pub use self::backoff::BackoffBounds;
@@ -47,6 +134,7 @@ pub use self::networks::{
 use self::acks::Acks;
 use self::backoff::Backoff;
 use self::dedupe::Dedupe;
+use self::ending::close_frame;
 use self::heartbeat::Heartbeat;
 use self::jitter::Jitter;
 use self::learner::Learner;
@@ -252,18 +340,6 @@ impl Client {
         }
     }
 
-    /// The connection was lost, or could not be made. Without effect when the link was given up
-    /// before.
-    pub fn disconnected(&mut self, now_ms: u64, why: &str) {
-        match self.link {
-            Link::Connecting | Link::Greeting { .. } | Link::Online(_) => {
-                self.end_by_backoff(now_ms, EndReason::Transport(why.to_owned()));
-            }
-            Link::Leaving(next) => self.settle(next),
-            Link::Waiting { .. } | Link::Stopped => {}
-        }
-    }
-
     /// The next thing that happened.
     pub fn next_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
@@ -302,22 +378,6 @@ impl Client {
         Some(std::mem::take(&mut self.out))
     }
 
-    /// Ends this client in order: an online session sends its last acks and a normal close.
-    pub fn close(&mut self, now_ms: u64) {
-        match self.link {
-            Link::Online(_) => {
-                self.finish_session(EndReason::Own);
-                self.link = Link::Leaving(Next::Stop);
-            }
-            Link::Greeting { .. } => {
-                self.break_off(now_ms, CloseReason::Normal, EndReason::Own);
-                self.link = Link::Stopped;
-            }
-            Link::Leaving(_) => self.link = Link::Leaving(Next::Stop),
-            Link::Waiting { .. } | Link::Connecting | Link::Stopped => self.link = Link::Stopped,
-        }
-    }
-
     fn hello(&mut self, now_ms: u64) -> Hello {
         let heartbeat_s = match &mut self.learner {
             Some(learner) => learner.wish_s(now_ms),
@@ -353,56 +413,4 @@ impl Client {
             self.acks.add(id, &mut self.out);
         }
     }
-
-    /// Our own side found a fault: says so and leaves.
-    fn break_off(&mut self, now_ms: u64, close: CloseReason, reason: EndReason) {
-        self.end_by_backoff(now_ms, reason);
-        close_frame(close).encode(&mut self.out);
-    }
-
-    fn end_by_backoff(&mut self, now_ms: u64, reason: EndReason) {
-        self.learn_from_end(now_ms, &reason);
-        if !self.is_online() {
-            // The place a go-away named does not answer: back to the configured one.
-            self.endpoint = None;
-        }
-        self.finish_session(reason);
-        let next = self.retry_after(now_ms, 0);
-        self.settle(next);
-    }
-
-    fn retry_after(&mut self, now_ms: u64, wait_ms: u64) -> Next {
-        let delay_ms = self.backoff.delay_ms(&mut self.jitter);
-        Next::ConnectAt(now_ms.saturating_add(wait_ms).saturating_add(delay_ms))
-    }
-
-    /// Tells the caller of the end; acks confirmed from here on have no session to leave in,
-    /// unless the link becomes `Leaving`.
-    fn finish_session(&mut self, reason: EndReason) {
-        for serial in std::mem::take(&mut self.waiting_serials) {
-            self.events.push_back(Event::CommandLost { serial });
-        }
-        self.events.push_back(if self.is_online() {
-            Event::Offline { reason }
-        } else {
-            Event::Refused { reason }
-        });
-    }
-
-    fn settle(&mut self, next: Next) {
-        self.acks.clear();
-        self.hang_up = true;
-        self.link = match next {
-            Next::ConnectAt(connect_at_ms) => Link::Waiting { connect_at_ms },
-            Next::Stop => Link::Stopped,
-        };
-    }
-}
-
-fn close_frame(reason: CloseReason) -> Frame {
-    Frame::Close(Close {
-        reason,
-        retry_after_ms: 0,
-        text: String::new(),
-    })
 }

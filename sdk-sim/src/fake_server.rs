@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use bytes::{Bytes, BytesMut};
 use protocol::{
-    ClientId, Close, CloseReason, CommandResult, Decoder, Frame, Hello, Identity, MessageId, Peer,
-    Push, ResultCode, Welcome,
+    ClientId, Close, CloseReason, CommandResult, Decoder, Frame, GoAway, GoAwayReason, Hello,
+    Identity, MessageId, Peer, Push, ResultCode, Welcome,
 };
 use schema::push::{Content, PushMessage};
 
@@ -30,14 +30,7 @@ impl FakeServer {
     /// Pushes what the resume number of the hello leaves, and that number once more.
     pub(crate) fn start() -> Self {
         Self::answering(|hello| {
-            let cid = match hello.identity {
-                Identity::Login(cid) => cid,
-                Identity::Register(install) => ClientId::from_bytes(*install.as_bytes()),
-            };
-            let mut frames = vec![welcome(
-                cid,
-                matches!(hello.identity, Identity::Register(_)),
-            )];
+            let mut frames = vec![welcome(hello, 60)];
             frames.extend(
                 PUSHED
                     .iter()
@@ -59,9 +52,27 @@ impl FakeServer {
         })
     }
 
-    fn answering(greet: fn(&Hello) -> Vec<Frame>) -> Self {
+    /// Welcomes for a heartbeat of one second, and never answers a ping.
+    pub(crate) fn falling_silent() -> Self {
+        Self::answering(|hello| vec![welcome(hello, 1)])
+    }
+
+    /// Welcomes everybody and sends them on to another place.
+    pub(crate) fn sending_to(endpoint: &str) -> Self {
+        let endpoint = endpoint.to_owned();
+        Self::answering(move |hello| {
+            let go_away = Frame::GoAway(GoAway {
+                reason: GoAwayReason::Rebalance,
+                jitter_ms: 0,
+                endpoint: endpoint.clone(),
+            });
+            vec![welcome(hello, 60), push(1), go_away]
+        })
+    }
+
+    fn answering(greet: impl Fn(&Hello) -> Vec<Frame> + Send + Sync + 'static) -> Self {
         let (sender, heard) = mpsc::sync_channel(HEARD_MAX);
-        let tls = TlsServer::conversing(move |stream| converse(stream, greet, &sender));
+        let tls = TlsServer::conversing(move |stream| converse(stream, &greet, &sender));
         Self { tls, heard }
     }
 
@@ -86,7 +97,11 @@ impl FakeServer {
     }
 }
 
-fn converse(mut stream: TlsStream, greet: fn(&Hello) -> Vec<Frame>, heard: &SyncSender<Frame>) {
+fn converse(
+    mut stream: TlsStream,
+    greet: &impl Fn(&Hello) -> Vec<Frame>,
+    heard: &SyncSender<Frame>,
+) {
     let mut decoder = Decoder::new(Peer::Device);
     let mut chunk = [0; 4096];
     loop {
@@ -125,15 +140,22 @@ fn converse(mut stream: TlsStream, greet: fn(&Hello) -> Vec<Frame>, heard: &Sync
     }
 }
 
-fn welcome(cid: ClientId, registered: bool) -> Frame {
+fn cid_of(hello: &Hello) -> ClientId {
+    match hello.identity {
+        Identity::Login(cid) => cid,
+        Identity::Register(install) => ClientId::from_bytes(*install.as_bytes()),
+    }
+}
+
+fn welcome(hello: &Hello, heartbeat_s: u16) -> Frame {
     Frame::Welcome(Welcome {
         minor: 0,
-        registered,
-        cid,
+        registered: matches!(hello.identity, Identity::Register(_)),
+        cid: cid_of(hello),
         generation: 1,
         server_time_ms: 0,
-        heartbeat_s: 60,
-        heartbeat_min_s: 10,
+        heartbeat_s,
+        heartbeat_min_s: 1,
         heartbeat_max_s: 600,
         window: 16,
     })

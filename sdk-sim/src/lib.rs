@@ -4,6 +4,7 @@
 //! Owner: `ringpost-sim` and the tests. Always: this crate knows `protocol` and `schema`, never the
 //! server.
 
+pub mod blocking_device;
 pub mod bootstrap;
 pub mod client;
 pub mod command;

@@ -1,10 +1,13 @@
-//! Real bytes for a [`crate::client::Client`]: TCP over tokio-uring, TLS 1.3 by rustls driven by
-//! hand. Knows neither frames nor clients.
+//! Real bytes for a [`crate::client::Client`]: TLS 1.3 by rustls driven by hand, over tokio-uring
+//! ([`Connection`]) or over a blocking socket ([`BlockingConnection`]). Knows neither frames nor
+//! clients.
 //!
-//! Owner: the thread that runs the ring; nothing here is `Send`. Always: one read and at most one
-//! write of a connection are with the kernel; what the kernel holds is ended by a shutdown of the
-//! socket, for tokio-uring cannot cancel an operation.
+//! Owner: of a [`Connection`] the thread that runs the ring, it is not `Send`; of a
+//! [`BlockingConnection`] any one thread. Always: one read and at most one write of a connection are
+//! with the kernel; what the kernel holds of a ring is ended by a shutdown of the socket, for
+//! tokio-uring cannot cancel an operation.
 
+mod blocking;
 mod connection;
 mod tls;
 #[cfg(test)]
@@ -14,6 +17,9 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+
+pub use self::blocking::BlockingConnection;
 pub use self::connection::Connection;
 pub use self::tls::{DeviceTls, Tls, TlsError};
 
@@ -81,4 +87,38 @@ pub fn run<F: Future>(future: F) -> io::Result<F::Output> {
     builder.entries(RING_ENTRIES);
     let runtime = tokio_uring::Runtime::new(&builder)?;
     Ok(runtime.block_on(future))
+}
+
+fn io_error(during: &'static str, source: io::Error) -> TransportError {
+    TransportError::Io { during, source }
+}
+
+/// The name the certificate has to bear: the host of `HOST:PORT`, an IPv6 one without its brackets.
+fn server_name(address: &str) -> Result<ServerName<'static>, TransportError> {
+    let bad = |problem| TransportError::BadAddress {
+        address: address.to_owned(),
+        problem,
+    };
+    let (host, _port) = address
+        .rsplit_once(':')
+        .ok_or_else(|| bad("expected HOST:PORT"))?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    ServerName::try_from(host.to_owned()).map_err(|_| bad("neither a host name nor an IP address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_addresses_when_named_should_take_the_host() {
+        assert!(server_name("127.0.0.1:5224").is_ok());
+        assert!(server_name("[::1]:5224").is_ok());
+        assert!(server_name("push.example:5224").is_ok());
+        assert!(server_name("push.example").is_err());
+        assert!(server_name("bad host:1").is_err());
+    }
 }

@@ -12,12 +12,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
 use tokio_uring::BufResult;
 use tokio_uring::net::TcpStream;
 
 use super::tls::DeviceTls;
-use super::{CLOSE_WAIT, OPEN_WAIT, TransportError, WRITE_WAIT};
+use super::{CLOSE_WAIT, OPEN_WAIT, TransportError, WRITE_WAIT, io_error, server_name};
 
 /// Bytes of the one buffer each connection has with the kernel. Most frames are far shorter; ten
 /// thousand devices cost 20 MB. Full: the next read takes the rest.
@@ -242,26 +241,6 @@ async fn write_within(
     }
 }
 
-fn io_error(during: &'static str, source: std::io::Error) -> TransportError {
-    TransportError::Io { during, source }
-}
-
-/// The name the certificate has to bear: the host of `HOST:PORT`, an IPv6 one without its brackets.
-fn server_name(address: &str) -> Result<ServerName<'static>, TransportError> {
-    let bad = |problem| TransportError::BadAddress {
-        address: address.to_owned(),
-        problem,
-    };
-    let (host, _port) = address
-        .rsplit_once(':')
-        .ok_or_else(|| bad("expected HOST:PORT"))?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
-    ServerName::try_from(host.to_owned()).map_err(|_| bad("neither a host name nor an IP address"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
@@ -278,15 +257,6 @@ mod tests {
                 .await?;
         }
         Ok(String::from_utf8(line.into_inner()).expect("the test server sends text"))
-    }
-
-    #[test]
-    fn given_addresses_when_named_should_take_the_host() {
-        assert!(server_name("127.0.0.1:5224").is_ok());
-        assert!(server_name("[::1]:5224").is_ok());
-        assert!(server_name("push.example:5224").is_ok());
-        assert!(server_name("push.example").is_err());
-        assert!(server_name("bad host:1").is_err());
     }
 
     #[test]
