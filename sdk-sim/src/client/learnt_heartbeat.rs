@@ -56,7 +56,8 @@ pub(super) struct LearntHeartbeat {
     /// `base_s` has held as often as it must.
     pub(super) proven: bool,
     pub(super) wall: Option<Wall>,
-    /// Holds of the interval that is tried at the moment.
+    /// The interval that is tried at the moment, and how often it held.
+    tried_s: u16,
     holds: u8,
     /// The proven interval has failed once since it last held: perhaps only the network was away.
     shaken: bool,
@@ -120,6 +121,9 @@ impl LearntHeartbeat {
         self.shaken = false;
         if interval_s == base_s && self.proven {
             return;
+        }
+        if self.tried_s != interval_s {
+            (self.tried_s, self.holds) = (interval_s, 0);
         }
         self.holds += 1;
         if self.holds >= HOLDS_WANTED {
@@ -273,6 +277,17 @@ mod tests {
         );
         learnt.lost(150, &BOUNDS, 0);
         assert_eq!(learnt.base_s(&BOUNDS), 75, "not proven: one loss is enough");
+    }
+
+    #[test]
+    fn given_holds_of_a_shorter_trial_when_a_longer_one_follows_should_not_count_for_it() {
+        let mut learnt = LearntHeartbeat::kept(240, true, None);
+        for interval_s in [300, 300, 360, 360] {
+            learnt.held(interval_s, &BOUNDS);
+            assert_eq!(learnt.base_s(&BOUNDS), 240);
+        }
+        learnt.held(360, &BOUNDS);
+        assert_eq!(learnt.base_s(&BOUNDS), 360);
     }
 
     #[test]
