@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Bytes of a bootstrap file. Ours has about 1.5 KB; a certificate chain may follow. Longer: refused.
 pub const BOOTSTRAP_LEN_MAX: u64 = 256 * 1024;
@@ -77,25 +78,33 @@ impl Bootstrap {
     /// # Errors
     /// [`BootstrapError`], naming the file.
     pub fn load(path: &Path) -> Result<Self, BootstrapError> {
-        let read = |source| BootstrapError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let mut text = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(BOOTSTRAP_LEN_MAX + 1).read_to_end(&mut text))
-            .map_err(read)?;
-        if text.len() as u64 > BOOTSTRAP_LEN_MAX {
-            return Err(BootstrapError::TooLong {
-                path: path.to_owned(),
-                limit: BOOTSTRAP_LEN_MAX,
-            });
-        }
-        serde_json::from_slice(&text).map_err(|source| BootstrapError::Parse {
-            path: path.to_owned(),
-            source,
-        })
+        read(path)
     }
+}
+
+/// Reads a bootstrap file as what the caller needs of it.
+///
+/// # Errors
+/// [`BootstrapError`], naming the file.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, BootstrapError> {
+    let unread = |source| BootstrapError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(BOOTSTRAP_LEN_MAX + 1).read_to_end(&mut text))
+        .map_err(unread)?;
+    if text.len() as u64 > BOOTSTRAP_LEN_MAX {
+        return Err(BootstrapError::TooLong {
+            path: path.to_owned(),
+            limit: BOOTSTRAP_LEN_MAX,
+        });
+    }
+    serde_json::from_slice(&text).map_err(|source| BootstrapError::Parse {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl fmt::Debug for Bootstrap {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::conform::{self, Conform};
 use crate::devices::{self, Devices};
 use crate::load::{self, Load};
 use crate::sim::Simulate;
@@ -24,6 +25,8 @@ enum Command {
     Devices(Box<Devices>),
     /// Puts a load on a server and measures both sides
     Load(Box<Load>),
+    /// Checks that a server speaks the device protocol
+    Conform(Conform),
     /// Simulates the whole system from seeds
     Sim(Simulate),
 }
@@ -34,6 +37,7 @@ impl RingpostSim {
         match &self.command {
             Command::Devices(args) => devices::run(args),
             Command::Load(args) => load::run(args),
+            Command::Conform(args) => conform::run(args),
             Command::Sim(args) => args.run(),
         }
     }

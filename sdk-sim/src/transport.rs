@@ -21,6 +21,7 @@ use rustls::pki_types::ServerName;
 
 pub use self::blocking::BlockingConnection;
 pub use self::connection::Connection;
+pub(crate) use self::tls::roots_of;
 pub use self::tls::{DeviceTls, Tls, TlsError};
 
 /// Entries of the submission ring. The default (256) is too small for a fleet: each full ring is a

@@ -43,13 +43,7 @@ impl Tls {
     /// # Errors
     /// [`TlsError`]: not PEM, no certificate in it, or one that rustls refuses.
     pub fn trusting(ca_pem: &str) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
-            roots.add(certificate.map_err(TlsError::Pem)?)?;
-        }
-        if roots.is_empty() {
-            return Err(TlsError::NoCertificate);
-        }
+        let roots = roots_of(ca_pem)?;
         let mut base = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
@@ -66,6 +60,21 @@ impl Tls {
             config: Arc::new(config),
         }
     }
+}
+
+/// The certificates of this PEM text, as roots to trust.
+///
+/// # Errors
+/// [`TlsError`]: not PEM, no certificate in it, or one that rustls refuses.
+pub(crate) fn roots_of(ca_pem: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
+        roots.add(certificate.map_err(TlsError::Pem)?)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoCertificate);
+    }
+    Ok(roots)
 }
 
 /// What one device keeps over its connections.
