@@ -30,6 +30,8 @@ pub(super) struct Bench {
     patience: Arc<Patience>,
     /// The app demands a sign in each hello.
     signs: bool,
+    /// Why nobody can push, if so.
+    mute: Option<Problem>,
 }
 
 /// One installation of the app.
@@ -61,7 +63,8 @@ impl Session {
 }
 
 impl Bench {
-    /// A bench for this server. Asks it once whether the app wants its hellos signed.
+    /// A bench for this server. Asks it once whether the app wants its hellos signed, and
+    /// whether somebody can push.
     ///
     /// # Errors
     /// What became of the first TCP connection: there is no server.
@@ -71,7 +74,9 @@ impl Bench {
             target,
             patience: Arc::new(patience),
             signs: false,
+            mute: None,
         };
+        bench.mute = Pusher::of(&bench.target).err();
         bench.signs = bench.is_sign_required().unwrap_or(false);
         Ok(bench)
     }
@@ -203,7 +208,11 @@ impl Bench {
 
     /// Who pushes.
     pub(super) fn pusher(&self) -> Result<Pusher, Problem> {
-        Pusher::of(&self.target)
+        match &self.mute {
+            // Nobody is asked again, for an answer may stay away for long.
+            Some(problem) => Err(problem.clone()),
+            None => Pusher::of(&self.target),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! commands, and the aliases they bind.
 //!
-//! Owner: the table. Always: aliases have random names, and are unbound in the end.
+//! Owner: the table. Always: aliases have random names; what a check bound it unbinds in the end.
 
 use std::collections::BTreeSet;
 
@@ -188,6 +188,9 @@ pub(super) fn keeps_ten_clients_an_alias(bench: &Bench) -> Outcome {
         format_args!("{named:?}"),
     )?;
     let mut session = last.ok_or_else(|| Problem::skipped("no session"))?;
-    session.peer.pushes_until_quiet()?;
+    session
+        .peer
+        .expect_push()
+        .during("after a push to the alias")?;
     unbind(&mut session.peer, wire::SCOPE_EVERYWHERE, &alias).map(drop)
 }

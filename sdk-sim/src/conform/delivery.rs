@@ -9,6 +9,7 @@ use protocol::{CloseReason, MessageId};
 use schema::push::{Content, PushMessage};
 
 use super::bench::{Bench, random_name};
+use super::peer::Peer;
 use super::problem::{During, Outcome, Problem, demand};
 
 /// Wider windows are not filled: the pushes would take most of the run, and their ids two acks.
@@ -29,12 +30,18 @@ fn demand_rising(ids: &[MessageId]) -> Outcome {
     )
 }
 
-fn demand_ids(came: &[MessageId], expected: &[MessageId], why: &str) -> Outcome {
-    demand(
-        came == expected,
-        format_args!("{why}: pushes {}", texts(expected)),
-        format_args!("pushes {}", texts(came)),
-    )
+/// These pushes and no other.
+fn expect_exactly(peer: &mut Peer, expected: &[MessageId], why: &str) -> Outcome {
+    for (at, id) in expected.iter().enumerate() {
+        let came = peer.expect_push().during(why)?.id;
+        demand(
+            came == *id,
+            format_args!("{why}: push {} of {}", at + 1, texts(expected)),
+            format_args!("push {came}"),
+        )?;
+    }
+    peer.expect_silence()
+        .during(format_args!("{why}: {} and no more", texts(expected)))
 }
 
 fn texts(ids: &[MessageId]) -> String {
@@ -83,8 +90,7 @@ pub(super) fn repeats_what_was_not_acked(bench: &Bench) -> Outcome {
     let (device, cid) = session.leave();
     for round in ["after a cut", "after another"] {
         let mut session = bench.return_of(&device, cid)?;
-        let again = session.peer.pushes_until_quiet()?;
-        demand_ids(&again, &first, round)?;
+        expect_exactly(&mut session.peer, &first, round)?;
         session.leave();
     }
     let mut session = bench.return_of(&device, cid)?;
@@ -105,8 +111,9 @@ pub(super) fn takes_acks_of_several(bench: &Bench) -> Outcome {
     let ids = session.peer.expect_pushes(4)?;
     session.peer.ack(&ids[..3])?;
     let (device, cid) = session.leave();
-    let rest = bench.return_of(&device, cid)?.peer.pushes_until_quiet()?;
-    demand_ids(&rest, &ids[3..], "after one ack of three of four")
+    let mut session = bench.return_of(&device, cid)?;
+    let why = "after one ack of three of four";
+    expect_exactly(&mut session.peer, &ids[3..], why)
 }
 
 pub(super) fn refuses_acks_of_unsent_ids(bench: &Bench) -> Outcome {
@@ -145,8 +152,8 @@ pub(super) fn moves_the_cursor_over_unbroken_runs(bench: &Bench) -> Outcome {
     session.peer.ack(&[ids[0], ids[2]])?;
     let (device, cid) = session.leave();
     let mut session = bench.return_of(&device, cid)?;
-    let again = session.peer.pushes_until_quiet()?;
-    demand_ids(&again, &ids[1..], "after acks of the first and the third")?;
+    let why = "after acks of the first and the third";
+    expect_exactly(&mut session.peer, &ids[1..], why)?;
     session.peer.ack(&ids[1..])?;
     session.leave();
     bench
@@ -204,11 +211,11 @@ pub(super) fn resumes_where_the_device_says(bench: &Bench) -> Outcome {
     let mut hello = bench.login(&device, cid);
     hello.resume = ids[1];
     let mut session = bench.return_with(&device, hello)?;
-    let came = session.peer.pushes_until_quiet()?;
-    demand_ids(&came, &ids[2..], "with the second of three as resume")?;
+    let why = "with the second of three as resume";
+    expect_exactly(&mut session.peer, &ids[2..], why)?;
     session.leave();
-    let came = bench.return_of(&device, cid)?.peer.pushes_until_quiet()?;
-    demand_ids(&came, &ids[2..], "with 0 as resume after that")
+    let mut session = bench.return_of(&device, cid)?;
+    expect_exactly(&mut session.peer, &ids[2..], "with 0 as resume after that")
 }
 
 pub(super) fn drops_what_expired(bench: &Bench) -> Outcome {

@@ -2,8 +2,6 @@
 //!
 //! Owner: the check. Always: what comes instead is told with its bytes.
 
-use std::time::Duration;
-
 use protocol::{Ack, CloseReason, Frame, MessageId, Push, ResultCode, Welcome};
 
 use super::came::Came;
@@ -122,12 +120,15 @@ impl Peer {
         ids.collect()
     }
 
-    /// The ids of all pushes that come, until none comes for a while.
+    /// The ids of all pushes that come, until none comes for a while. The first may take as long
+    /// as an answer.
     pub(super) fn pushes_until_quiet(&mut self) -> Result<Vec<MessageId>, Problem> {
-        let quiet: Duration = self.patience().quiet();
+        let mut wait = self.patience().answer();
         let mut ids = Vec::new();
         while ids.len() < PUSHES_MAX {
-            match self.next_within(quiet) {
+            let came = self.next_within(wait);
+            wait = self.patience().quiet();
+            match came {
                 Came::Frame {
                     frame: Frame::Push(push),
                     ..

@@ -3,7 +3,7 @@
 //! Owner: the table. Always: each vector has a connection of its own. The apps and the clients that
 //! vectors name exist on no server, so a good hello of one is refused as unknown.
 
-use protocol::{CloseReason, ResultCode};
+use protocol::{CloseReason, ResultCode, wire};
 
 use super::bench::Bench;
 use super::peer::Peer;
@@ -17,6 +17,9 @@ const FAULTS_MAX: usize = 5;
 
 /// The errors that a limit of the first frame makes, and no later one.
 const ERROR_OF_LIMIT: &str = "BodyTooLong";
+
+/// Ops far above those that were given out or reserved.
+const OPS_UNKNOWN_FROM: u8 = 0x80;
 
 /// Errors of the fields of a body.
 const ERRORS_OF_BODIES: [&str; 8] = [
@@ -124,6 +127,14 @@ pub(super) fn refuses_bad_bodies(bench: &Bench) -> Outcome {
     })
 }
 
+/// Whether no server of this version knows an op.
+fn is_unknown(op: u8) -> bool {
+    op >= OPS_UNKNOWN_FROM
+        || wire::RESERVED_OPS
+            .iter()
+            .any(|(reserved, _)| *reserved == op)
+}
+
 /// What a server answers to a vector on a fresh connection.
 fn expect_first(peer: &mut Peer, vector: &Vector) -> Outcome {
     let refusal = vector.error.as_ref().map(|error| error.reason);
@@ -157,11 +168,7 @@ fn expect_in_session(peer: &mut Peer, vector: &Vector) -> Outcome {
             Section::Ack => return peer.expect_close(CloseReason::BadAck),
             Section::Command { serial, op } => {
                 let code = peer.expect_result(*serial, *op)?;
-                let known = [
-                    protocol::wire::OP_BIND_ALIAS,
-                    protocol::wire::OP_UNBIND_ALIAS,
-                ];
-                if !known.contains(op) && code != ResultCode::Unsupported {
+                if is_unknown(*op) && code != ResultCode::Unsupported {
                     let came = format!("code {}", code.number());
                     return Err(Problem::wrong("code 1 for an unknown op", came));
                 }
