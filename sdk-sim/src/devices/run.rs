@@ -185,3 +185,40 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, FromArgMatches, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        devices: Devices,
+    }
+
+    fn config_of(flags: &[&str]) -> Result<Config, clap::Error> {
+        let words = ["test", "--bootstrap", "b", "--count", "1"]
+            .iter()
+            .chain(flags);
+        let matches = Line::command().try_get_matches_from(words)?;
+        let args = Line::from_arg_matches(&matches)?.devices;
+        let bootstrap: Bootstrap = serde_json::from_str(
+            r#"{"device":"h:1","http":"http://h:2","pid":3,"ca_cert":"","admin_token":"",
+                "app":{"appid":"id","appkey":"","appsecret":"","mastersecret":""}}"#,
+        )
+        .expect("a bootstrap file");
+        let identity = Identity::random().expect("random bytes");
+        Ok(config(&args, &bootstrap, &identity, 1))
+    }
+
+    #[test]
+    fn given_the_flags_of_the_heartbeat_when_read_should_wish_or_learn_but_not_both() {
+        let fixed = config_of(&["--heartbeat", "30"]).expect("good flags");
+        assert_eq!((fixed.heartbeat_s, fixed.learnt), (30, None));
+        let learning = config_of(&["--learn-heartbeat"]).expect("good flags");
+        assert_eq!(learning.learnt, Some(LearntHeartbeats::default()));
+        assert!(config_of(&["--learn-heartbeat", "--heartbeat", "30"]).is_err());
+    }
+}
