@@ -111,8 +111,11 @@ mod learner;
 mod learnt_heartbeat;
 mod networks;
 mod parting;
+mod reports;
 #[cfg(test)]
 mod script;
+mod silence;
+mod upstreams;
 
 use std::collections::VecDeque;
 
@@ -120,7 +123,9 @@ use bytes::BytesMut;
 use protocol::{Decoder, Frame, Hello, Identity, Peer, VERSION_MINOR};
 
 pub use protocol::{
-    ClientId, CloseReason, DeviceSecret, GoAwayReason, InstallId, MessageId, Platform, ResultCode,
+    ClientId, CloseReason, DeviceInfo, DeviceSecret, FeedbackVerdict, GoAwayReason, InstallId,
+    MessageId, NotificationSwitch, Platform, ResultCode, SilentTime, Upstream, UpstreamId,
+    UpstreamStatus,
 };
 
 pub use self::backoff::BackoffBounds;
@@ -131,6 +136,9 @@ pub use self::networks::{
     LearntError, LearntHeartbeats, NETWORK_NAME_LEN_MAX, NETWORKS_MAX, NetworkNameError,
 };
 
+pub use self::reports::REPORTS_WAITING_MAX;
+pub use self::upstreams::UPSTREAMS_WAITING_MAX;
+
 use self::acks::Acks;
 use self::backoff::Backoff;
 use self::dedupe::Dedupe;
@@ -138,6 +146,9 @@ use self::ending::close_frame;
 use self::heartbeat::Heartbeat;
 use self::jitter::Jitter;
 use self::learner::Learner;
+use self::reports::Reports;
+use self::silence::Silence;
+use self::upstreams::Upstreams;
 
 /// What the hello says this software is, at most 32 bytes.
 const SDK_VERSION: &str = concat!("sim-", env!("CARGO_PKG_VERSION"));
@@ -182,6 +193,9 @@ pub struct Client {
     events: VecDeque<Event>,
     waiting_serials: Vec<u32>,
     next_serial: u32,
+    reports: Reports,
+    upstreams: Upstreams,
+    silence: Silence,
     hang_up: bool,
 }
 
@@ -189,7 +203,7 @@ impl Client {
     /// A client that wants to connect at once.
     pub fn new(mut config: Config, now_ms: u64) -> Self {
         let learner = config.learnt.take().map(Learner::new);
-        Self {
+        let mut client = Self {
             identity: config.identity,
             dedupe: Dedupe::new(config.last_handled),
             backoff: Backoff::new(config.backoff),
@@ -205,9 +219,16 @@ impl Client {
             events: VecDeque::new(),
             waiting_serials: Vec::new(),
             next_serial: 1,
+            reports: Reports::default(),
+            upstreams: Upstreams::default(),
+            silence: Silence::new(config.silent, config.unix_offset_ms),
             hang_up: false,
             config,
-        }
+        };
+        client.link = Link::Waiting {
+            connect_at_ms: client.awake_at(now_ms),
+        };
+        client
     }
 
     /// The client id, once the server has given one.
@@ -258,7 +279,15 @@ impl Client {
         match &self.link {
             Link::Waiting { connect_at_ms } => Some(*connect_at_ms),
             Link::Greeting { welcome_by_ms } => Some(*welcome_by_ms),
-            Link::Online(heartbeat) => Some(heartbeat.deadline_ms()),
+            Link::Online(heartbeat) => {
+                let others = [
+                    self.reports.deadline_ms(),
+                    self.upstreams.deadline_ms(),
+                    self.silence.begins_ms(heartbeat.last_sent_ms()),
+                ];
+                let others = others.into_iter().flatten();
+                Some(others.fold(heartbeat.deadline_ms(), u64::min))
+            }
             Link::Connecting | Link::Leaving(_) | Link::Stopped => None,
         }
     }
@@ -338,6 +367,7 @@ impl Client {
             }
             _ => {}
         }
+        self.keep_silence(now_ms);
     }
 
     /// The next thing that happened.
@@ -362,6 +392,10 @@ impl Client {
 
     /// The bytes to send now; `None` when there are none.
     pub fn take_output(&mut self, now_ms: u64) -> Option<BytesMut> {
+        if self.is_online() {
+            self.send_reports(now_ms);
+            self.send_upstreams(now_ms);
+        }
         if matches!(self.link, Link::Online(_) | Link::Leaving(_)) {
             self.acks.flush(&mut self.out);
         }

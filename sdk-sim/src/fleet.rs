@@ -4,9 +4,10 @@
 //! it; at most [`LOGINS_IN_FLIGHT_MAX`] devices are between connect and welcome; a witness that
 //! fails stops the whole fleet, for its record would have holes.
 
-mod alias_binding;
 mod clock;
 mod device;
+mod errands;
+mod screen;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,6 +21,8 @@ use crate::client::{Config, Event};
 use crate::transport::DeviceTls;
 
 pub(crate) use self::clock::Clock;
+pub use self::errands::Errand;
+pub use self::screen::{Notice, Screen, What};
 
 /// Devices between connect and welcome. Enough to keep a server of many cores busy; more would only
 /// wait in its listen queue and run into time limits. Full: the device waits for its turn.
@@ -34,6 +37,14 @@ pub trait Witness {
     /// Ends the fleet: the push is not acked.
     fn event(&self, device: usize, cid: Option<ClientId>, event: &Event) -> io::Result<()>;
 
+    /// The phone did something with a notification.
+    ///
+    /// # Errors
+    /// Ends the fleet.
+    fn notice(&self, _cid: Option<ClientId>, _notice: &Notice) -> io::Result<()> {
+        Ok(())
+    }
+
     /// All acks of pushes taken so far by this device were sent.
     fn acked(&self, _device: usize) {}
 }
@@ -47,8 +58,10 @@ pub struct Device {
     pub config: Config,
     /// Its tickets.
     pub tls: DeviceTls,
-    /// An alias to bind before the device counts as ready.
-    pub alias: Option<String>,
+    /// What it asks of the server before it counts as ready, in this order.
+    pub errands: Vec<Errand>,
+    /// What it does with notifications; `None`: it looks into no message.
+    pub screen: Option<Screen>,
 }
 
 /// What the devices of one thread share.
@@ -93,7 +106,7 @@ impl Fleet {
         self.stop.send_replace(true);
     }
 
-    /// Waits until `count` devices were logged in, their aliases bound; false if the fleet stopped
+    /// Waits until `count` devices were logged in, their errands done; false if the fleet stopped
     /// before.
     pub async fn ready(&self, count: usize) -> bool {
         let mut ready = self.ready.subscribe();

@@ -34,6 +34,7 @@ mod server;
 mod stages;
 mod sums;
 mod trace;
+mod upward;
 mod watch;
 mod world;
 

@@ -3,7 +3,7 @@
 //! Owner: the caller. Always: the install id and the secret are the device's own and random; the
 //! server never chooses either.
 
-use protocol::{ClientId, DeviceSecret, InstallId, MessageId, Platform};
+use protocol::{ClientId, DeviceSecret, InstallId, MessageId, Platform, SilentTime};
 use sha2::{Digest, Sha256};
 
 use super::backoff::BackoffBounds;
@@ -45,6 +45,11 @@ pub struct Config {
     /// Learn the longest heartbeat each network holds, and go on from what earlier runs learnt
     /// (`Some(LearntHeartbeats::default())` at the first); `None` = `heartbeat_s` for ever.
     pub learnt: Option<LearntHeartbeats>,
+    /// The hours in which it stays away, as the server was told in an earlier run.
+    pub silent: Option<SilentTime>,
+    /// What is added to the caller's milliseconds to have those of Unix time, if the caller has a
+    /// clock; it is only looked at until the first welcome tells the server's.
+    pub unix_offset_ms: Option<i64>,
     /// Whether handled pushes are acked.
     pub ack: AckMode,
     /// What the device is.
@@ -69,6 +74,8 @@ impl Config {
             last_handled: MessageId(0),
             heartbeat_s: 0,
             learnt: None,
+            silent: None,
+            unix_offset_ms: None,
             ack: AckMode::Auto,
             platform: Platform::Other,
             backoff: BackoffBounds::default(),

@@ -8,6 +8,10 @@ use protocol::{Close, CloseReason, Frame};
 use super::event::{EndReason, Event};
 use super::{Client, Link, Next};
 
+/// Within which time after their silent hours devices come back, in milliseconds: those of one zone
+/// end together.
+const AWAKE_SPREAD_MS: u64 = 60_000;
+
 impl Client {
     /// The connection was lost, or could not be made. Without effect when the link was given up
     /// before.
@@ -37,6 +41,31 @@ impl Client {
         }
     }
 
+    /// Leaves if the silent hours have begun.
+    pub(super) fn keep_silence(&mut self, now_ms: u64) {
+        if self.is_online() && self.silence.ends_ms(now_ms).is_some() {
+            self.finish_session(EndReason::Silence);
+            self.link = Link::Leaving(Next::ConnectAt(now_ms));
+        }
+    }
+
+    /// The time itself, or some time after the silent hours that it lies in.
+    pub(super) fn awake_at(&mut self, at_ms: u64) -> u64 {
+        match self.silence.ends_ms(at_ms) {
+            Some(end_ms) => end_ms.saturating_add(self.jitter.up_to(AWAKE_SPREAD_MS)),
+            None => at_ms,
+        }
+    }
+
+    /// The app wants to be heard although these are silent hours, most likely to end them by
+    /// [`Client::set_silent_time`]: they no longer hold for this client, which connects now.
+    pub fn wake(&mut self, now_ms: u64) {
+        self.silence.forget();
+        if let Link::Waiting { connect_at_ms } = &mut self.link {
+            *connect_at_ms = (*connect_at_ms).min(now_ms);
+        }
+    }
+
     /// Our own side found a fault: says so and leaves.
     pub(super) fn break_off(&mut self, now_ms: u64, close: CloseReason, reason: EndReason) {
         self.end_by_backoff(now_ms, reason);
@@ -63,8 +92,11 @@ impl Client {
     /// unless the link becomes `Leaving`.
     pub(super) fn finish_session(&mut self, reason: EndReason) {
         for serial in std::mem::take(&mut self.waiting_serials) {
-            self.events.push_back(Event::CommandLost { serial });
+            if !self.reports.is_asked(serial) {
+                self.events.push_back(Event::CommandLost { serial });
+            }
         }
+        self.reports.link_ended();
         self.events.push_back(if self.is_online() {
             Event::Offline { reason }
         } else {
@@ -76,7 +108,9 @@ impl Client {
         self.acks.clear();
         self.hang_up = true;
         self.link = match next {
-            Next::ConnectAt(connect_at_ms) => Link::Waiting { connect_at_ms },
+            Next::ConnectAt(at_ms) => Link::Waiting {
+                connect_at_ms: self.awake_at(at_ms),
+            },
             Next::Stop => Link::Stopped,
         };
     }

@@ -4,7 +4,10 @@
 //! included, if the caller keeps what it confirmed.
 
 use bytes::Bytes;
-use protocol::{ClientId, CloseReason, FrameError, GoAwayReason, Kind, MessageId, ResultCode};
+use protocol::{
+    ClientId, CloseReason, FeedbackVerdict, FrameError, GoAwayReason, Kind, MessageId, ResultCode,
+    UpstreamId, UpstreamStatus,
+};
 
 /// One thing that happened, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +51,22 @@ pub enum Event {
     CommandLost {
         /// What the command was given as its serial.
         serial: u32,
+    },
+    /// The server counted what the user did with a message, or never will; the report is forgotten.
+    Reported {
+        /// The message.
+        message: MessageId,
+        /// What was done.
+        action: u32,
+        /// What the server says of it, or why it refused the command.
+        verdict: Result<FeedbackVerdict, ResultCode>,
+    },
+    /// Where a message to the third party stands. Once it has ended the client has forgotten it.
+    Upstream {
+        /// The message.
+        id: UpstreamId,
+        /// Where it stands.
+        status: UpstreamStatus,
     },
     /// The server asks this client to connect again, possibly elsewhere. The client does so itself.
     GoAway {
@@ -114,13 +133,16 @@ pub enum EndReason {
     /// The caller lost the connection, or could not make one.
     #[error("{0}")]
     Transport(String),
+    /// The silent hours of the device have begun; it comes back when they are over.
+    #[error("the silent hours of the device have begun")]
+    Silence,
     /// The caller asked for the end.
     #[error("ended by the caller")]
     Own,
 }
 
 /// Why a command was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// Commands need an online session.
     #[error("command: not online")]
@@ -131,16 +153,7 @@ pub enum CommandError {
         /// The limit.
         limit: usize,
     },
-    /// A text is too long for the wire or empty where it must not be.
-    #[error("command: {field} has {got} bytes, allowed are {min}..={max}")]
-    BadLength {
-        /// Which text.
-        field: &'static str,
-        /// Least length, bytes.
-        min: usize,
-        /// Greatest length, bytes.
-        max: usize,
-        /// What came, bytes.
-        got: usize,
-    },
+    /// A field breaks a bound of the wire.
+    #[error(transparent)]
+    Invalid(#[from] FrameError),
 }

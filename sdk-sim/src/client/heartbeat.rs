@@ -49,6 +49,11 @@ impl Heartbeat {
         self.interval_ms = (u64::from(interval_s.max(1)) * 1_000).min(self.granted_ms);
     }
 
+    /// When anything last left.
+    pub(super) fn last_sent_ms(&self) -> u64 {
+        self.last_sent_ms
+    }
+
     pub(super) fn sent(&mut self, now_ms: u64) {
         self.last_sent_ms = now_ms;
     }

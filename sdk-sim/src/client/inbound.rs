@@ -21,7 +21,8 @@ impl Client {
             Frame::Ping if online => Frame::Pong.encode(&mut self.out),
             Frame::Pong if online => {}
             Frame::Push(push) if online => self.on_push(push),
-            Frame::CommandResult(result) if online => self.on_result(result),
+            Frame::CommandResult(result) if online => self.on_result(now_ms, result),
+            Frame::UpstreamAck(ack) if online => self.on_upstream_ack(now_ms, ack),
             other => self.break_off(
                 now_ms,
                 CloseReason::UnexpectedFrame,
@@ -51,6 +52,9 @@ impl Client {
             registered: welcome.registered,
             generation: welcome.generation,
         });
+        self.upstreams.session_begins(now_ms);
+        self.silence.set_clock(now_ms, welcome.server_time_ms);
+        self.keep_silence(now_ms);
     }
 
     fn on_push(&mut self, push: Push) {
@@ -116,6 +120,7 @@ impl Client {
     fn forget_identity(&mut self) {
         self.identity = None;
         self.dedupe = Dedupe::new(MessageId(0));
+        self.reports.forget();
         self.events
             .retain(|event| !matches!(event, Event::Push { .. } | Event::Repeat { .. }));
     }

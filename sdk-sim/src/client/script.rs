@@ -4,6 +4,7 @@
 
 mod ending;
 mod hostile;
+mod reporting;
 mod session;
 
 use bytes::{Bytes, BytesMut};

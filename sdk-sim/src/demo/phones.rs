@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::news::{Message, News};
 use crate::bootstrap::Bootstrap;
 use crate::client::{Config, Event};
-use crate::fleet::{Device, Fleet, Witness};
+use crate::fleet::{Device, Errand, Fleet, Witness};
 use crate::transport::{self, Tls};
 
 #[derive(Debug)]
@@ -84,7 +84,8 @@ async fn play(
             index,
             config: new_phone(app_id)?,
             tls: tls.for_device(),
-            alias: Some(alias(index)),
+            errands: vec![Errand::BindAlias(alias(index))],
+            screen: None,
         }));
     }
     let be_ready = async {

@@ -50,6 +50,21 @@ pub struct Devices {
     /// Lets each device find the longest heartbeat that its network holds, anew in each run
     #[arg(long, conflicts_with = "heartbeat")]
     pub learn_heartbeat: bool,
+    /// Where the phones are: notifications for Wi-Fi only are shown nowhere else
+    #[arg(long, value_enum, default_value_t = Network::Wifi)]
+    pub network: Network,
+    /// The users click on each notification that is shown
+    #[arg(long)]
+    pub click: bool,
+}
+
+/// Where the phones are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// In a Wi-Fi.
+    Wifi,
+    /// Not in one: notifications for Wi-Fi only are not shown.
+    Cellular,
 }
 
 /// Whether pushes are acked.

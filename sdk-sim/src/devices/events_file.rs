@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::body::Body;
 use super::line_file::LineFile;
 use crate::client::{EndReason, Event};
+use crate::fleet::{Notice, What};
 
 #[derive(Debug)]
 pub(super) struct EventsFile {
@@ -42,6 +43,14 @@ struct Line<'a> {
     serial: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    click_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    click: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,8 +109,45 @@ impl EventsFile {
             }
             _ => {}
         }
+        self.write(&line)
+    }
+
+    /// Appends the line of what a phone did with a notification.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub(super) fn append_notice(
+        &mut self,
+        cid: Option<ClientId>,
+        notice: &Notice,
+    ) -> io::Result<()> {
+        let mut line = Line {
+            ns: unix_ns(),
+            cid: cid.map(|cid| cid.to_string()),
+            ev: "notice",
+            taskid: Some(&notice.task_id),
+            msgid: Some(notice.message.to_string()),
+            ..Line::default()
+        };
+        line.notice = Some(match &notice.what {
+            What::Shown => "shown",
+            What::Replaced => "replaced",
+            What::Revoked => "revoked",
+            What::Clicked {
+                click_type,
+                argument,
+            } => {
+                line.click_type = Some(click_type);
+                line.click = argument.as_deref();
+                "clicked"
+            }
+        });
+        self.write(&line)
+    }
+
+    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &line)?;
+        serde_json::to_writer(&mut self.line, line)?;
         self.line.push(b'\n');
         self.file.append(&self.line)
     }
@@ -167,6 +213,24 @@ fn describe<'a>(line: &mut Line<'a>, event: &'a Event) {
             line.ev = "goaway";
             line.endpoint = endpoint.as_deref();
             line.reason = Some(format!("{reason:?}"));
+        }
+        Event::Reported {
+            message,
+            action,
+            verdict,
+        } => {
+            line.ev = "reported";
+            line.msgid = Some(message.to_string());
+            line.action = Some(*action);
+            line.result = Some(match verdict {
+                Ok(verdict) => format!("{verdict:?}"),
+                Err(code) => format!("{code:?}"),
+            });
+        }
+        Event::Upstream { id, status } => {
+            line.ev = "upstream";
+            line.msgid = Some(id.to_string());
+            line.result = Some(format!("{status:?}"));
         }
         Event::Offline { reason } => end(line, "offline", reason),
         Event::Refused { reason } => end(line, "error", reason),

@@ -12,7 +12,7 @@ use super::events_file::EventsFile;
 use super::identity::Identity;
 use super::state_file::StateFile;
 use crate::client::Event;
-use crate::fleet::Witness;
+use crate::fleet::{Notice, Witness};
 
 #[derive(Debug)]
 pub(super) struct Record {
@@ -113,5 +113,13 @@ impl Witness for Record {
             }
         }
         Ok(())
+    }
+
+    fn notice(&self, cid: Option<ClientId>, notice: &Notice) -> io::Result<()> {
+        let inner = &mut *self.inner.borrow_mut();
+        match &mut inner.events {
+            Some((_, events)) => events.append_notice(cid, notice),
+            None => Ok(()),
+        }
     }
 }

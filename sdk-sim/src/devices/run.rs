@@ -12,13 +12,13 @@ use protocol::Platform;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::args::Devices;
+use super::args::{Devices, Network};
 use super::identity::Identity;
 use super::record::Record;
 use crate::bootstrap::{Bootstrap, BootstrapError};
 use crate::client::{Config, LearntHeartbeats};
 use crate::file_limit::{FILES_RESERVED, devices_that_fit};
-use crate::fleet::{Device, Fleet};
+use crate::fleet::{Device, Errand, Fleet, Screen};
 use crate::transport::{self, Tls, TlsError};
 
 /// Exit code for what the flags or the system do not allow (`EX_CONFIG`, as the server's).
@@ -30,8 +30,6 @@ const END_WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 enum RunError {
-    #[error("--tags: the server does not know tags yet")]
-    Tags,
     #[error("--count {asked}: the file limit of this process has room for {fit} devices")]
     FileLimit { asked: u32, fit: usize },
     #[error(transparent)]
@@ -52,7 +50,7 @@ pub fn run(args: &Devices) -> ExitCode {
         Err(error) => {
             eprintln!("ringpost-sim devices: {error}");
             match error {
-                RunError::Tags | RunError::FileLimit { .. } => ExitCode::from(EXIT_CONFIG),
+                RunError::FileLimit { .. } => ExitCode::from(EXIT_CONFIG),
                 _ => ExitCode::FAILURE,
             }
         }
@@ -60,9 +58,6 @@ pub fn run(args: &Devices) -> ExitCode {
 }
 
 fn check(args: &Devices) -> Result<Bootstrap, RunError> {
-    if !args.tags.is_empty() {
-        return Err(RunError::Tags);
-    }
     let fit = devices_that_fit(FILES_RESERVED);
     if args.count as usize > fit {
         let asked = args.count;
@@ -93,10 +88,11 @@ async fn play(
             index,
             config: config(args, bootstrap, &identity, random_seed()?),
             tls: tls.for_device(),
-            alias: args
-                .alias_prefix
-                .as_ref()
-                .map(|prefix| format!("{prefix}_{index}")),
+            errands: errands(args, index),
+            screen: Some(Screen {
+                wifi: args.network == Network::Wifi,
+                clicks: args.click,
+            }),
         };
         tasks.push(fleet.start(device));
     }
@@ -139,6 +135,13 @@ async fn be_ready_and_stay(args: &Devices, fleet: &Fleet, record: &Record) -> Re
         None => fleet.stopped().await,
     }
     Ok(())
+}
+
+fn errands(args: &Devices, index: usize) -> Vec<Errand> {
+    let prefix = args.alias_prefix.as_ref();
+    let alias = prefix.map(|prefix| Errand::BindAlias(format!("{prefix}_{index}")));
+    let tags = (!args.tags.is_empty()).then(|| Errand::SetTags(args.tags.clone()));
+    alias.into_iter().chain(tags).collect()
 }
 
 fn config(args: &Devices, bootstrap: &Bootstrap, identity: &Identity, seed: u64) -> Config {

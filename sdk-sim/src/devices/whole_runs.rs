@@ -11,11 +11,12 @@ use std::rc::Rc;
 use protocol::{ClientId, Frame, Identity, MessageId};
 use serde_json::{Value, json};
 
-use super::args::{Ack, Devices};
+use super::args::{Ack, Devices, Network};
 use super::identity::Identity as Device;
 use super::run;
 use crate::client::{Config, Event};
 use crate::fake_server::FakeServer;
+use crate::file_limit::{FILES_RESERVED, devices_that_fit};
 use crate::fleet::{self, Fleet, Witness};
 use crate::transport::{self, Tls};
 
@@ -54,6 +55,8 @@ impl Bench {
             alias_prefix: None,
             heartbeat: 0,
             learn_heartbeat: false,
+            network: Network::Wifi,
+            click: false,
         }
     }
 }
@@ -183,10 +186,29 @@ fn given_an_alias_prefix_when_run_should_bind_before_it_is_ready() {
 }
 
 #[test]
+fn given_tags_when_run_should_set_them_before_it_is_ready() {
+    let bench = Bench::new(FakeServer::start());
+    let mut args = bench.args();
+    args.tags = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(run(&args), ExitCode::SUCCESS);
+    let heard = bench.server.heard_until_closes(3);
+    let is_set = |frame: &&Frame| match frame {
+        Frame::Command(command) => {
+            let wanted = protocol::Operation::SetTags(vec!["a".to_owned(), "b".to_owned()]);
+            command.operation == wanted
+        }
+        _ => false,
+    };
+    assert_eq!(heard.iter().filter(is_set).count(), 3);
+    assert_eq!(count(&lines(&bench.path("events")), "result"), 3);
+}
+
+#[test]
 fn given_flags_that_cannot_be_met_when_run_should_exit_with_78() {
     let bench = Bench::new(FakeServer::start());
     let mut args = bench.args();
-    args.tags = vec!["a".to_owned()];
+    let fit = devices_that_fit(FILES_RESERVED);
+    args.count = u32::try_from(fit).expect("a file limit") + 1;
     assert_eq!(run(&args), ExitCode::from(78));
     assert!(!bench.path("state").exists(), "nothing was begun");
 }
@@ -226,7 +248,8 @@ fn given_a_witness_that_fails_when_a_push_comes_should_stop_the_fleet() {
             index: 0,
             config: Config::new("app", device.install, device.secret, 1),
             tls: tls.for_device(),
-            alias: None,
+            errands: Vec::new(),
+            screen: None,
         });
         assert!(!fleet.ready(1).await, "stopped before it was ready");
         task.await.expect("ends");

@@ -3,12 +3,16 @@
 //! Owner: one task. Always: every event reaches the witness, in order, before anything it allows is
 //! sent.
 
+use std::io;
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use protocol::ClientId;
+use schema::push::PushMessage;
 use tokio::sync::{SemaphorePermit, watch};
 
-use super::alias_binding::AliasBinding;
+use super::errands::Errands;
+use super::screen::{self, Cards, Notice};
 use super::{Device, Fleet};
 use crate::client::{Client, EndReason, Event};
 use crate::transport::{Connection, DeviceTls, TransportError};
@@ -18,7 +22,8 @@ struct Life<'a> {
     index: usize,
     client: Client,
     tls: DeviceTls,
-    alias: AliasBinding,
+    errands: Errands,
+    cards: Option<Cards>,
     stop: watch::Receiver<bool>,
     counted_ready: bool,
 }
@@ -29,7 +34,8 @@ pub(super) async fn live(fleet: Rc<Fleet>, device: Device) {
         index: device.index,
         client: Client::new(device.config, fleet.clock.now_ms()),
         tls: device.tls,
-        alias: AliasBinding::new(device.alias),
+        errands: Errands::new(device.errands),
+        cards: device.screen.map(Cards::new),
         stop: fleet.stop.subscribe(),
         counted_ready: false,
     };
@@ -105,12 +111,14 @@ impl Life<'_> {
     async fn turn(&mut self, connection: &mut Connection) {
         let clock = self.fleet.clock;
         let online = self.client.is_online();
-        let alias_at_ms = self.alias.deadline_ms().filter(|_| online);
-        let deadline_ms = [self.client.next_deadline_ms(), alias_at_ms]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(u64::MAX);
+        let errands_at_ms = self.errands.deadline_ms().filter(|_| online);
+        let cards_at_ms = self.cards.as_ref().and_then(Cards::deadline_ms);
+        let cards_at_ms = cards_at_ms.map(|at_ms| {
+            let wait_ms = at_ms.saturating_sub(unix_ms());
+            clock.now_ms().saturating_add(wait_ms)
+        });
+        let deadlines = [self.client.next_deadline_ms(), errands_at_ms, cards_at_ms];
+        let deadline_ms = deadlines.into_iter().flatten().min().unwrap_or(u64::MAX);
         let client = &mut self.client;
         let received = tokio::select! {
             biased;
@@ -147,7 +155,7 @@ impl Life<'_> {
     fn report(&mut self) -> bool {
         let now_ms = self.fleet.clock.now_ms();
         while let Some(event) = self.client.next_event() {
-            self.alias.hear(&event, now_ms);
+            self.errands.hear(&event, now_ms);
             if let Event::Refused { reason } = &event
                 && *reason != EndReason::Own
             {
@@ -160,17 +168,73 @@ impl Life<'_> {
             }
             if let Event::Push { id, .. } = event {
                 self.client.handled(id);
+                if let Err(error) = self.look_at(&event) {
+                    self.fleet.fail(error.to_string());
+                    return false;
+                }
             }
         }
-        self.alias.ask(&mut self.client, now_ms);
-        if let Some(code) = self.alias.refused() {
-            let why = format!("device {}: alias refused: {code:?}", self.index);
+        if let Err(error) = self.show_what_is_due() {
+            self.fleet.fail(error.to_string());
+            return false;
+        }
+        self.errands.ask(&mut self.client, now_ms);
+        if let Some((errand, code)) = self.errands.refused() {
+            let why = format!("device {}: {errand:?} refused: {code:?}", self.index);
             self.fleet.fail(why);
         }
-        if !self.counted_ready && self.client.is_online() && self.alias.is_bound() {
+        if !self.counted_ready && self.client.is_online() && self.errands.are_done() {
             self.counted_ready = true;
             self.fleet.ready.send_modify(|ready| *ready += 1);
         }
         true
     }
+
+    /// A message was handed to the app: if it is a notification, the phone has its way with it.
+    fn look_at(&mut self, event: &Event) -> io::Result<()> {
+        let (
+            Some(cards),
+            Event::Push {
+                id,
+                sealed: false,
+                body,
+            },
+        ) = (&mut self.cards, event)
+        else {
+            return Ok(());
+        };
+        // What cannot be read is acked and not shown.
+        let Ok(message) = PushMessage::decode(body) else {
+            return Ok(());
+        };
+        let notices = cards.take(unix_ms(), *id, &message);
+        self.tell(&notices)
+    }
+
+    fn show_what_is_due(&mut self) -> io::Result<()> {
+        match &mut self.cards {
+            Some(cards) => {
+                let notices = cards.timer(unix_ms());
+                self.tell(&notices)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, notices: &[Notice]) -> io::Result<()> {
+        let (now_ms, cid) = (self.fleet.clock.now_ms(), self.client.identity());
+        for notice in notices {
+            self.fleet.witness.notice(cid, notice)?;
+            if let Err(error) = screen::report(&mut self.client, now_ms, notice) {
+                self.fleet.complain(self.index, &error.to_string());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By the clock of the machine: display windows are times of Unix.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

@@ -71,7 +71,8 @@ impl Crew {
             index,
             config,
             tls: member.tls.clone(),
-            alias: None,
+            errands: Vec::new(),
+            screen: None,
         }
     }
 }

@@ -274,7 +274,11 @@ impl Witness for Meter {
             } => {}
             Event::Offline { .. } => self.links_lost.set(self.links_lost.get() + 1),
             Event::Refused { .. } => self.attempts_refused.set(self.attempts_refused.get() + 1),
-            Event::CommandResult { .. } | Event::CommandLost { .. } | Event::GoAway { .. } => {}
+            Event::CommandResult { .. }
+            | Event::CommandLost { .. }
+            | Event::Reported { .. }
+            | Event::Upstream { .. }
+            | Event::GoAway { .. } => {}
         }
         Ok(())
     }

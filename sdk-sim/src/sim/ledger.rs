@@ -215,6 +215,7 @@ impl Ledger {
                     self.forgotten.insert(*cid);
                     self.aliases.forget(*cid);
                     self.groups.forgotten(*cid);
+                    self.reports.upward.forgotten(*cid);
                 }
             }
             _ => {}
@@ -392,6 +393,12 @@ impl Ledger {
         let message = self.messages.get(&(cid, id))?;
         let over = message.kept && message.expires_ms <= self.latest_ms;
         (!over).then_some(message.group)
+    }
+
+    /// The group push that a message was made for.
+    pub(super) fn made_for(&self, cid: ClientId, id: MessageId) -> GroupNo {
+        let message = self.messages.get(&(cid, id));
+        message.map_or(GroupNo::NONE, |message| message.group)
     }
 
     /// The app of a device.

@@ -120,6 +120,29 @@ impl Ledger {
             (Op::StartGroup(group), Done::GroupStarted(_)) => {
                 self.groups.started(*group, self.latest_ms);
             }
+            (
+                Op::Feedback {
+                    app, cid, entries, ..
+                },
+                Done::Answered { answer, .. },
+            ) => {
+                if let Answer::Verdicts(verdicts) = &**answer {
+                    let groups = entries
+                        .iter()
+                        .map(|entry| self.made_for(*cid, entry.message));
+                    let groups: Vec<GroupNo> = groups.collect();
+                    let judged = entries.iter().zip(verdicts).zip(groups);
+                    let judged = judged.map(|((entry, verdict), group)| (*entry, *verdict, group));
+                    self.reports
+                        .acted(*app, *cid, judged, now_ms, self.latest_ms);
+                }
+            }
+            (
+                Op::TakeUpstream {
+                    app, cid, message, ..
+                },
+                Done::UpstreamTaken { status, .. },
+            ) => self.reports.upstream(*app, *cid, message, *status, now_ms),
             (op, Done::Answered { answer, .. }) => self.answered_to_many(op, answer, now_ms),
             _ => {}
         }

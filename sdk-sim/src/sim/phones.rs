@@ -1,7 +1,11 @@
 //! Phones at work: they connect, handle, acknowledge, lose their links and come back.
 
 use bytes::BytesMut;
-use protocol::{Ack, ClientId, CloseReason, Decoder, Frame, MessageId, Peer};
+use protocol::wire::{ACTION_CLICKED, ACTION_OWN_CLICKED, ACTION_OWN_SHOWN, ACTION_SHOWN};
+use protocol::{
+    Ack, ClientId, CloseReason, Decoder, Frame, MessageId, Peer, Upstream, UpstreamId,
+    UpstreamStatus,
+};
 
 use super::agenda::Happening;
 use super::link::{Chunk, Link, LinkId, ServerEnd};
@@ -326,12 +330,59 @@ impl World {
                 if let Some(client) = &mut self.phones[at].client {
                     client.handled(id);
                 }
+                self.user_does(at, id);
+            }
+            Event::Upstream { id, status } => {
+                let cid = self.phones[at].saved_cid.expect("it is online");
+                let ended = matches!(
+                    status,
+                    UpstreamStatus::Stored | UpstreamStatus::Delivered | UpstreamStatus::GivenUp
+                );
+                let gone = self.ledger.is_gone(cid) || self.forgetting.contains(&cid);
+                if ended && !gone {
+                    let known = self.ledger.reports.upward.status(cid, id);
+                    let told = known == Some(status) || status == UpstreamStatus::Stored;
+                    assert!(
+                        known.is_some() && told,
+                        "phone {at} is told {status} of {id}, which is {known:?}"
+                    );
+                }
             }
             Event::Refused { reason } | Event::Offline { reason } => self.phone_left(at, &reason),
             Event::Repeat { .. }
             | Event::CommandResult { .. }
             | Event::CommandLost { .. }
+            | Event::Reported { .. }
             | Event::GoAway { .. } => {}
+        }
+    }
+
+    /// The user of a phone looks at a message, or the app writes to its third party.
+    fn user_does(&mut self, at: usize, id: MessageId) {
+        let now_ms = self.phone_ms();
+        let looks = self.dice.chance(1, 4);
+        let writes = self.dice.chance(1, 20);
+        let action = self.dice.pick(&[
+            ACTION_SHOWN,
+            ACTION_CLICKED,
+            ACTION_OWN_SHOWN,
+            ACTION_OWN_CLICKED,
+            90_001,
+        ]);
+        let upstream = Upstream {
+            id: UpstreamId(self.dice.any().max(1)),
+            task_id: String::new(),
+            body: vec![7; self.dice.pick(&[0, 10, 3_000])].into(),
+        };
+        let Some(client) = &mut self.phones[at].client else {
+            return;
+        };
+        // A phone that has as much to tell as it keeps tells no more.
+        if looks {
+            let _ = client.report(now_ms, id, action);
+        }
+        if writes {
+            let _ = client.send_upstream(now_ms, upstream);
         }
     }
 
@@ -378,6 +429,7 @@ impl World {
             | EndReason::Silent
             | EndReason::NoWelcome { .. }
             | EndReason::Transport(_)
+            | EndReason::Silence
             | EndReason::Own => {}
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::MessageId;
+use protocol::{ClientId, Feedback, FeedbackVerdict, MessageId, Upstream, UpstreamStatus};
 use schema::record::{App, Presence, Receipt, Sums};
 use server_core::apply::made_on;
 use server_core::clock::Day;
@@ -20,6 +20,7 @@ use server_core::outbox::Fate;
 use server_core::rows::{Keyspace, Rows};
 
 use super::sums::each;
+use super::upward::Upward;
 
 /// See the module page.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ pub(super) struct Reports {
     /// To be told, and given up, by their place in the order.
     waiting: BTreeMap<(AppNo, u64), Receipt>,
     dead: BTreeMap<(AppNo, u64), Receipt>,
+    /// What devices say.
+    pub(super) upward: Upward,
     /// Those of the batch under way, in order.
     fresh: Vec<(AppNo, Receipt)>,
     /// Receipts so far.
@@ -110,6 +113,57 @@ impl Reports {
         }
     }
 
+    /// Entries of a feedback were judged; each with its group push.
+    pub(super) fn acted(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        entries: impl Iterator<Item = (Feedback, FeedbackVerdict, GroupNo)>,
+        now_ms: u64,
+        latest_ms: u64,
+    ) {
+        for (entry, verdict, group) in entries {
+            let judged = self.upward.judged(cid, &entry, verdict, now_ms, latest_ms);
+            let Some((sums, at_ms)) = judged else {
+                continue;
+            };
+            let id = entry.message;
+            add(self.days.entry((app, made_on(id))).or_default(), &sums);
+            if group != GroupNo::NONE {
+                add(self.groups.entry(group).or_default(), &sums);
+            }
+            let task = self.noted.get(&id).filter(|_| self.wanting.contains(&app));
+            if let Some(task) = task {
+                let receipt = Receipt {
+                    cid: *cid.as_bytes(),
+                    task_id: task.to_string(),
+                    message: id.0,
+                    fate: 0,
+                    action: entry.action,
+                    at_ms,
+                    upstream: 0,
+                    pieces: 0,
+                };
+                self.fresh.push((app, receipt));
+            }
+        }
+    }
+
+    /// A message to the third party was judged.
+    pub(super) fn upstream(
+        &mut self,
+        app: AppNo,
+        cid: ClientId,
+        message: &Upstream,
+        status: UpstreamStatus,
+        now_ms: u64,
+    ) {
+        if let Some(receipt) = self.upward.taken(cid, message, status, now_ms) {
+            assert!(self.wanting.contains(&app), "{app:?} has a receiver");
+            self.fresh.push((app, receipt));
+        }
+    }
+
     /// A developer's server heard of the oldest receipts, or will not.
     pub(super) fn settled(&mut self, app: AppNo, upto: u64, settling: Settling) {
         let settled = self.waiting.range((app, 0)..=(app, upto));
@@ -119,6 +173,13 @@ impl Reports {
             .collect();
         for (key, receipt) in settled {
             self.waiting.remove(&key);
+            if receipt.upstream != 0 {
+                let status = match settling {
+                    Settling::Told => UpstreamStatus::Delivered,
+                    Settling::Dropped | Settling::Dead => UpstreamStatus::GivenUp,
+                };
+                self.upward.settled(&receipt, status);
+            }
             if settling == Settling::Dead {
                 self.dead.insert(key, receipt);
             }
@@ -198,6 +259,15 @@ impl Reports {
             });
             assert_eq!(&found, expected, "rows of {keyspace:?}");
         }
+        let mut found = BTreeMap::new();
+        each(rows, Keyspace::UpstreamBody, |key, _| {
+            let order = keys::receipt_of(key).expect("a key of ours");
+            *found.entry((app_of(key), order)).or_insert(0) += 1;
+        });
+        let kept = self.waiting.iter().chain(&self.dead);
+        let kept = kept.filter(|(_, receipt)| receipt.pieces > 0);
+        let expected = kept.map(|(key, receipt)| (*key, receipt.pieces)).collect();
+        assert_eq!(found, expected, "what messages to third parties say");
     }
 }
 
@@ -218,4 +288,13 @@ fn add(sums: &mut Sums, more: &Sums) {
     sums.expired += more.expired;
     sums.filtered += more.filtered;
     sums.revoked += more.revoked;
+    sums.shown += more.shown;
+    sums.clicked += more.clicked;
+    for (action, count) in &more.actions {
+        match sums.actions.iter_mut().find(|(known, _)| known == action) {
+            Some((_, sum)) => *sum += count,
+            None => sums.actions.push((*action, *count)),
+        }
+    }
+    sums.actions.sort_unstable();
 }

@@ -50,6 +50,7 @@ impl Promise {
             | Op::SettleReceipts { ticket, .. }
             | Op::ReplayReceipts { ticket, .. } => Some(Promise::Ticket(*ticket)),
             Op::SetTags { origin, .. }
+            | Op::Feedback { origin, .. }
             | Op::BindAliases { origin, .. }
             | Op::UnbindAliases { origin, .. }
             | Op::DropAlias { origin, .. } => Some(match origin {

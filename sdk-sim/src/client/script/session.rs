@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use protocol::{
-    Command, CommandResult, Frame, Identity, InstallId, MessageId, Operation, ResultCode,
+    Command, CommandResult, Frame, FrameError, Identity, InstallId, MessageId, Operation,
+    ResultCode,
 };
 
 use super::{CID, Stage, ack_ids, config, known, push, welcome};
@@ -187,20 +188,20 @@ fn given_commands_out_of_bounds_when_asked_should_refuse_and_send_nothing() {
     let long = "x".repeat(161);
     assert!(matches!(
         stage.client.bind_alias("", &long),
-        Err(CommandError::BadLength {
-            field: "alias",
+        Err(CommandError::Invalid(FrameError::BadLength {
+            field: "command.alias",
             max: 160,
             got: 161,
             ..
-        })
+        }))
     ));
     assert!(matches!(
         stage.client.bind_alias("", ""),
-        Err(CommandError::BadLength {
-            field: "alias",
+        Err(CommandError::Invalid(FrameError::BadLength {
+            field: "command.alias",
             got: 0,
             ..
-        })
+        }))
     ));
     assert_eq!(stage.sent(), []);
     for _ in 0..COMMANDS_WAITING_MAX {

@@ -23,12 +23,16 @@ impl<R: Rows> Step<'_, R> {
         cid: ClientId,
         message: &Upstream,
     ) -> Result<UpstreamStatus, RowsError> {
-        if self.device(app, cid)?.is_none() || !self.facts(app)?.wants_receipts {
+        if self.device(app, cid)?.is_none() {
             return Ok(UpstreamStatus::NoReceiver);
         }
         let mut log = self.upstreams(cid)?.unwrap_or_default();
+        // Known before the app is asked: its callback may have been taken away since.
         if let Some(known) = log.entries.iter().find(|entry| entry.id == message.id.0) {
             return Ok(UpstreamStatus::from_number(known.status));
+        }
+        if !self.facts(app)?.wants_receipts {
+            return Ok(UpstreamStatus::NoReceiver);
         }
         if log.entries.len() >= UPSTREAMS_LEN_MAX {
             let ended = log.entries.iter().position(|entry| entry.status != STORED);

@@ -105,6 +105,13 @@ fn given_a_message_to_the_third_party_when_told_should_say_so_to_its_device() {
         commit               -> upstream s1 9 Stored
         upstream s1 9 other task=order
         commit               -> upstream s1 9 Stored
+        set demo
+        commit               -> app demo
+                             -> answered q done
+        upstream s1 9 again task=order
+        upstream s1 10 new
+        commit               -> upstream s1 9 Stored
+                             -> upstream s1 10 NoReceiver
         receipts
         read                 -> answered q order:A:up9:hello
         settle
