@@ -62,13 +62,13 @@ struct InFlight {
     fate: Option<Fate>,
 }
 
-/// The device acknowledged an id above everything it was sent.
+/// The device acknowledged an id above everything that was sent, or left out on the way there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadAck {
     /// What it acknowledged.
     pub id: MessageId,
-    /// The highest id it was sent.
-    pub sent: MessageId,
+    /// The highest id that was passed.
+    pub passed: MessageId,
 }
 
 /// One message that became final.
@@ -318,11 +318,13 @@ impl Outbox {
     }
 
     /// The device acknowledged these ids (ascending). An id that was acknowledged before, or that
-    /// an earlier session of the device was sent, is no error.
+    /// an earlier session of the device was sent, is no error; nor is one that was left out because
+    /// it had expired or was revoked, for the cursor, which covers such ids too, is all that a later
+    /// session knows. None of these changes anything: a passed id is not sent any more.
     pub fn acked(&mut self, ids: &[MessageId], finals: &mut Finals) -> Result<(), BadAck> {
-        let sent = self.window.back().map_or(self.cursor, |last| last.id);
-        if let Some(id) = ids.iter().copied().find(|id| *id > sent) {
-            return Err(BadAck { id, sent });
+        let passed = self.window.back().map_or(self.cursor, |last| last.id);
+        if let Some(id) = ids.iter().copied().find(|id| *id > passed) {
+            return Err(BadAck { id, passed });
         }
         for id in ids {
             let Ok(at) = self.window.binary_search_by_key(id, |entry| entry.id) else {

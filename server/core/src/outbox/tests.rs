@@ -390,7 +390,7 @@ fn given_an_ack_above_everything_sent_when_it_comes_should_be_refused_and_change
     assert_eq!(outbox.acked(&[MessageId(4)], &mut finals), Ok(()));
     let refused = Err(BadAck {
         id: MessageId(5),
-        sent: MessageId(4),
+        passed: MessageId(4),
     });
     assert_eq!(outbox.acked(&[MessageId(5)], &mut finals), refused);
     outbox.stored(message(6, true), &mut finals);
@@ -400,7 +400,7 @@ fn given_an_ack_above_everything_sent_when_it_comes_should_be_refused_and_change
     );
     let refused = Err(BadAck {
         id: MessageId(7),
-        sent: MessageId(6),
+        passed: MessageId(6),
     });
     assert_eq!(
         outbox.acked(&[MessageId(6), MessageId(7)], &mut finals),

@@ -208,7 +208,7 @@ impl Shard {
         match acked {
             Ok(()) => self.pump(now, session, effects),
             Err(bad) => {
-                let text = format!("ack of {}, the highest sent is {}", bad.id, bad.sent);
+                let text = format!("ack of {}, the highest passed is {}", bad.id, bad.passed);
                 self.close(session, CloseReason::BadAck, &text, effects);
             }
         }

@@ -55,6 +55,37 @@ fn given_an_ack_of_an_id_not_sent_when_it_comes_should_close_and_change_nothing(
 }
 
 #[test]
+fn given_an_id_that_expired_unsent_behind_a_gap_when_acked_should_change_nothing() {
+    check(&format!(
+        "{A}
+        push A n=64
+        push A ttl=30s body=y
+        commit             -> push s1 1..64 x
+                           -> 65x answered r t A:online
+        tick 30s
+        ack s1 65          -> close s1 BadAck
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        read               -> push s2 1..64 x
+        ack s2 1..62 64
+        read
+        ack s2 65          # passed, not sent
+        tick 1s
+        commit
+        cursor A 62
+        tally accepted=65 acked=62 expired=0
+        ack s2 63
+        tick 1s
+        commit
+        cursor A 65
+        tally accepted=65 acked=64 expired=1
+        ack s2 65          # below the cursor
+        ack s2 top         -> close s2 BadAck
+        "
+    ));
+}
+
+#[test]
 fn given_an_id_of_another_device_when_acked_should_count_for_nobody() {
     check(&format!(
         "{A}
