@@ -92,8 +92,8 @@ pub const ENDPOINT_LEN_MAX: usize = 255;
 /// When longer: a writer cuts it at a character, a reader answers `ProtocolError`.
 pub const CLOSE_TEXT_LEN_MAX: usize = 200;
 
-/// Longest time from the end of the TLS handshake to a complete hello, in milliseconds. Ten
-/// seconds carry 512 bytes over any link that can hold a push connection.
+/// Longest time from the connection to a complete hello, TLS handshake included, in milliseconds.
+/// Ten seconds carry both over any link that can hold a push connection.
 /// When over: close `HelloTimeout`.
 pub const HELLO_WAIT_MS_MAX: u64 = 10_000;
 

@@ -3,13 +3,17 @@
 //! Owner: the process. Always: every requirement of docs/protocol.md gets a verdict; the peer is no
 //! client of ours, for it must do wrong things on purpose; each wait has an end.
 
+mod absence;
+mod admission;
 mod args;
 mod bench;
 mod came;
 mod commands;
 mod delivery;
+mod exchange;
 mod expectation;
 mod extension;
+mod feedback;
 mod framing;
 mod golden;
 mod greeting;
@@ -23,8 +27,11 @@ mod problem;
 mod pusher;
 mod report;
 mod requirement;
+mod self_description;
 mod table;
+mod tags;
 mod target;
+mod to_third_party;
 mod transport;
 mod vector;
 mod vectors;

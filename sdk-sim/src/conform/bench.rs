@@ -91,6 +91,11 @@ impl Bench {
         ))
     }
 
+    /// Whether the app wants its registrations signed.
+    pub(super) fn demands_signs(&self) -> bool {
+        self.signs
+    }
+
     /// How long this run waits.
     pub(super) fn patience(&self) -> &Patience {
         &self.patience

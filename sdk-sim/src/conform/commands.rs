@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use protocol::{ResultCode, wire};
 
 use super::bench::{Bench, Session, random_name};
+use super::exchange::{demand_changed, demand_code};
 use super::framing::OP_UNKNOWN;
-use super::handwriting::command;
+use super::handwriting::{command, texts};
 use super::peer::Peer;
 use super::problem::{During, Outcome, Problem, demand};
 
@@ -18,27 +19,16 @@ const UNANSWERED_MAX: u32 = 16;
 /// Most CIDs of one alias.
 const CIDS_PER_ALIAS_MAX: usize = 10;
 
-/// Arguments of a binding: type and alias, each with its length.
-fn binding(alias_type: &str, alias: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for text in [alias_type, alias] {
-        // The longest of a check has 160 bytes.
-        bytes.push(text.len() as u8);
-        bytes.extend_from_slice(text.as_bytes());
-    }
-    bytes
-}
-
 fn bind(peer: &mut Peer, alias_type: &str, alias: &str) -> Result<ResultCode, Problem> {
     let op = wire::OP_BIND_ALIAS;
-    peer.send(&command(1, op, &binding(alias_type, alias)));
+    peer.send(&command(1, op, &texts(&[alias_type, alias])));
     peer.expect_result(1, op)
         .during(format_args!("bind {alias_type:?} {alias:?}"))
 }
 
 fn unbind(peer: &mut Peer, scope: u8, alias: &str) -> Result<ResultCode, Problem> {
     let op = wire::OP_UNBIND_ALIAS;
-    let arguments = [&[scope][..], &binding("", alias)].concat();
+    let arguments = [&[scope][..], &texts(&["", alias])].concat();
     peer.send(&command(2, op, &arguments));
     peer.expect_result(2, op)
         .during(format_args!("unbind {alias:?}"))
@@ -53,14 +43,6 @@ fn binder(bench: &Bench) -> Result<(Session, String), Problem> {
         return Err(Problem::skipped(why));
     }
     Ok((session, alias))
-}
-
-fn demand_code(came: ResultCode, expected: ResultCode, what: &str) -> Outcome {
-    demand(
-        came == expected,
-        format_args!("{what}: code {} ({expected})", expected.number()),
-        format_args!("code {} ({came})", came.number()),
-    )
 }
 
 pub(super) fn answers_unknown_ops_with_code_1(bench: &Bench) -> Outcome {
@@ -81,7 +63,7 @@ pub(super) fn answers_unknown_ops_with_code_1(bench: &Bench) -> Outcome {
 
 pub(super) fn answers_each_command_once(bench: &Bench) -> Outcome {
     let mut peer = bench.session()?.peer;
-    let unbind = [&[wire::SCOPE_THIS_CLIENT][..], &binding("", "nobody")].concat();
+    let unbind = [&[wire::SCOPE_THIS_CLIENT][..], &texts(&["", "nobody"])].concat();
     let mut waiting = BTreeSet::new();
     let mut bytes = Vec::new();
     for number in 0..UNANSWERED_MAX {
@@ -111,14 +93,14 @@ pub(super) fn answers_each_command_once(bench: &Bench) -> Outcome {
 pub(super) fn takes_the_same_command_again(bench: &Bench) -> Outcome {
     let (mut session, alias) = binder(bench)?;
     for what in ["a binding", "a repeated binding"] {
-        demand_code(bind(&mut session.peer, "", &alias)?, ResultCode::Ok, what)?;
+        demand_changed(bind(&mut session.peer, "", &alias)?, ResultCode::Ok, what)?;
     }
     for what in ["an unbinding", "a repeated unbinding"] {
         let code = unbind(&mut session.peer, wire::SCOPE_THIS_CLIENT, &alias)?;
-        demand_code(code, ResultCode::Ok, what)?;
+        demand_changed(code, ResultCode::Ok, what)?;
     }
     let code = unbind(&mut session.peer, wire::SCOPE_EVERYWHERE, &alias)?;
-    demand_code(code, ResultCode::Ok, "an unbinding everywhere")
+    demand_changed(code, ResultCode::Ok, "an unbinding everywhere")
 }
 
 pub(super) fn takes_the_names_of_the_document(bench: &Bench) -> Outcome {
@@ -127,17 +109,17 @@ pub(super) fn takes_the_names_of_the_document(bench: &Bench) -> Outcome {
     let longest = format!("{alias}_{}", "A".repeat(38 - alias.len()));
     let chinese = format!("{alias}_\u{3400}推送\u{9fff}");
     for good in [&longest, &chinese] {
-        demand_code(bind(peer, "", good)?, ResultCode::Ok, good)?;
+        demand_changed(bind(peer, "", good)?, ResultCode::Ok, good)?;
         unbind(peer, wire::SCOPE_THIS_CLIENT, good)?;
     }
     let invalid = ResultCode::AliasInvalid;
     let too_long = "a".repeat(40);
     for bad in [too_long.as_str(), "a-b", "a b", "é", "\u{33ff}", "\u{a000}"] {
-        demand_code(bind(peer, "", bad)?, invalid, bad)?;
+        demand_changed(bind(peer, "", bad)?, invalid, bad)?;
     }
     for bad_type in [too_long.as_str(), "a.b"] {
         let what = format!("type {bad_type:?}");
-        demand_code(bind(peer, bad_type, &alias)?, invalid, &what)?;
+        demand_changed(bind(peer, bad_type, &alias)?, invalid, &what)?;
     }
     Ok(())
 }
@@ -148,7 +130,7 @@ pub(super) fn keeps_one_alias_a_client(bench: &Bench) -> Outcome {
     let second = random_name()?;
     let own = [session.cid().to_string()];
     for alias in [&first, &second] {
-        demand_code(bind(&mut session.peer, "", alias)?, ResultCode::Ok, alias)?;
+        demand_changed(bind(&mut session.peer, "", alias)?, ResultCode::Ok, alias)?;
         let named = pusher.clients_of_alias(alias)?;
         demand(
             named == own,
@@ -175,7 +157,7 @@ pub(super) fn keeps_ten_clients_an_alias(bench: &Bench) -> Outcome {
     for _ in 0..=CIDS_PER_ALIAS_MAX {
         let mut session = bench.session()?;
         let code = bind(&mut session.peer, "", &alias)?;
-        demand_code(code, ResultCode::Ok, "a binding")?;
+        demand_changed(code, ResultCode::Ok, "a binding")?;
         cids.push(session.cid().to_string());
         last = Some(session);
     }

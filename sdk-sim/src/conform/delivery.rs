@@ -31,7 +31,7 @@ fn demand_rising(ids: &[MessageId]) -> Outcome {
 }
 
 /// These pushes and no other.
-fn expect_exactly(peer: &mut Peer, expected: &[MessageId], why: &str) -> Outcome {
+pub(super) fn expect_exactly(peer: &mut Peer, expected: &[MessageId], why: &str) -> Outcome {
     for (at, id) in expected.iter().enumerate() {
         let came = peer.expect_push().during(why)?.id;
         demand(
@@ -161,6 +161,11 @@ pub(super) fn moves_the_cursor_over_unbroken_runs(bench: &Bench) -> Outcome {
         .peer
         .expect_silence()
         .during("after the gap was closed")
+}
+
+pub(super) fn grants_a_window(bench: &Bench) -> Outcome {
+    let window = bench.session()?.welcome.window;
+    demand(window > 0, "a window of at least 1", window)
 }
 
 pub(super) fn keeps_to_its_window(bench: &Bench) -> Outcome {

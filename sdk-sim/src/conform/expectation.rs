@@ -2,7 +2,10 @@
 //!
 //! Owner: the check. Always: what comes instead is told with its bytes.
 
-use protocol::{Ack, CloseReason, Frame, MessageId, Push, ResultCode, Welcome};
+use protocol::{
+    Ack, CloseReason, CommandResult, Frame, MessageId, Push, ResultCode, UpstreamId,
+    UpstreamStatus, Welcome,
+};
 
 use super::came::Came;
 use super::peer::Peer;
@@ -95,13 +98,34 @@ impl Peer {
         }
     }
 
-    /// A result of this command.
+    /// The code of a result of this command.
     pub(super) fn expect_result(&mut self, serial: u32, op: u8) -> Result<ResultCode, Problem> {
+        self.expect_whole_result(serial, op)
+            .map(|result| result.code)
+    }
+
+    /// A result of this command.
+    pub(super) fn expect_whole_result(
+        &mut self,
+        serial: u32,
+        op: u8,
+    ) -> Result<CommandResult, Problem> {
         let expected = format!("CommandResult with serial {serial} and op {op}");
         self.expect(&expected, |frame| match frame {
             Frame::CommandResult(result) => {
-                (result.serial == serial && result.op == op).then_some(result.code)
+                (result.serial == serial && result.op == op).then(|| result.clone())
             }
+            _ => None,
+        })
+    }
+
+    /// Where a message to the third party stands.
+    pub(super) fn expect_upstream_ack(
+        &mut self,
+        id: UpstreamId,
+    ) -> Result<UpstreamStatus, Problem> {
+        self.expect(&format!("UpstreamAck of {id}"), |frame| match frame {
+            Frame::UpstreamAck(ack) => (ack.id == id).then_some(ack.status),
             _ => None,
         })
     }

@@ -1,4 +1,4 @@
-//! the first frames of a connection.
+//! the first frames of a connection.
 //!
 //! Owner: the table.
 
@@ -10,8 +10,9 @@ use rustls::version::TLS13;
 
 use super::bench::Bench;
 use super::came::Came;
-use super::framing::{OP_UNKNOWN, refused_first};
-use super::handwriting::{ack, command, encoded, frame};
+use super::framing::{OP_UNKNOWN, refused_first, refused_in_session};
+use super::handwriting::{ack, body_of, command, encoded, frame};
+use super::patience::LATE;
 use super::peer::Peer;
 use super::problem::{During, Outcome, Problem, demand};
 
@@ -20,9 +21,6 @@ const HELLO_WAIT: Duration = Duration::from_millis(limits::HELLO_WAIT_MS_MAX);
 
 /// How much earlier than the document says a server may look at its clock.
 const EARLY: Duration = Duration::from_millis(500);
-
-/// How much later it may, busy as it is.
-const LATE: Duration = Duration::from_secs(4);
 
 /// A hello this late is still in time, also if the way takes a second.
 const LATE_HELLO: Duration = Duration::from_millis(8_000);
@@ -54,6 +52,22 @@ pub(super) fn refuses_a_second_hello(bench: &Bench) -> Outcome {
         .peer
         .expect_close(CloseReason::UnexpectedFrame)
         .during("after a second hello")
+}
+
+/// Frames that are wrong in two ways: as bytes, and in the state.
+pub(super) fn judges_bytes_before_the_state(bench: &Bench) -> Outcome {
+    let malformed = CloseReason::ProtocolError;
+    refused_first(bench, &frame(Kind::Ack.number(), &[]), malformed)?;
+    refused_first(bench, &frame(Kind::Command.number(), &[0, 0]), malformed)?;
+    let session = bench.session()?;
+    let mut second = body_of(&Frame::Hello(bench.login(&session.device, session.cid())));
+    let cut = &second[..second.len() - 1];
+    refused_in_session(bench, &frame(Kind::Hello.number(), cut), malformed)
+        .during("a second hello that is cut")?;
+    second[1] |= 0x80;
+    let bytes = frame(Kind::Hello.number(), &second);
+    refused_in_session(bench, &bytes, CloseReason::UnsupportedVersion)
+        .during("a second hello with an unknown flag")
 }
 
 /// Waits for the close of a connection that was made at `since`.

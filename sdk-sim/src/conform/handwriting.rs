@@ -51,6 +51,22 @@ pub(super) fn command(serial: u32, op: u8, arguments: &[u8]) -> Vec<u8> {
     frame(protocol::Kind::Command.number(), &body)
 }
 
+/// Texts as fields of shape `s8`, one behind the other. None is longer than 255 bytes.
+pub(super) fn texts(texts: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for text in texts {
+        bytes.push(text.len() as u8);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// A message to the third party.
+pub(super) fn upstream(id: u64, task_id: &str, message: &[u8]) -> Vec<u8> {
+    let body = [&id.to_be_bytes()[..], &texts(&[task_id]), message].concat();
+    frame(protocol::Kind::Upstream.number(), &body)
+}
+
 /// An ack of one id.
 pub(super) fn ack(id: MessageId) -> Vec<u8> {
     frame(protocol::Kind::Ack.number(), &id.0.to_be_bytes())
@@ -71,5 +87,8 @@ mod tests {
         assert_eq!(head(0x01, 16_385), [0x01, 0x81, 0x80, 0x01]);
         assert_eq!(ack(MessageId(1)), [0x06, 8, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(command(1, 2, &[3]), [0x08, 6, 0, 0, 0, 1, 2, 3]);
+        assert_eq!(texts(&["", "é"]), [0, 2, 0xc3, 0xa9]);
+        let bytes = upstream(9, "a", &[7]);
+        assert_eq!(bytes, [0x0a, 11, 0, 0, 0, 0, 0, 0, 0, 9, 1, b'a', 7]);
     }
 }

@@ -10,14 +10,12 @@ use super::bench::{Bench, Session};
 use super::came::Came;
 use super::framing::OP_UNKNOWN;
 use super::handwriting::{command, frame};
+use super::patience::LATE;
 use super::problem::{During, Outcome, Problem, demand};
 
 /// The longest interval that is waited for, seconds. The document leaves the bounds to the server;
 /// one and a half of these are half a minute.
 const INTERVAL_S_MAX: u16 = 20;
-
-/// How much later than one and a half intervals a busy server may notice.
-const LATE: Duration = Duration::from_secs(4);
 
 fn wishing(bench: &Bench, heartbeat_s: u16) -> Result<Session, Problem> {
     let device = bench.device()?;

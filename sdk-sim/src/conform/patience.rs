@@ -9,6 +9,9 @@ use std::time::Duration;
 /// How long an answer may take that the document wants at once. A registration waits for a disk.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
+/// How much later than the document says a server may notice that time is over.
+pub(super) const LATE: Duration = Duration::from_secs(5);
+
 /// How long nothing must come where nothing may come. Long enough for a page of messages from a
 /// disk, short enough for a dozen of such waits.
 pub(super) const QUIET_WAIT: Duration = Duration::from_millis(700);

@@ -5,8 +5,8 @@
 
 use super::requirement::{Requirement, check, checked, slow, unchecked};
 use super::{
-    commands, delivery, extension, framing, golden, greeting, heartbeat, identity, parting,
-    transport,
+    absence, admission, commands, delivery, extension, feedback, framing, golden, greeting,
+    heartbeat, identity, parting, self_description, tags, to_third_party, transport,
 };
 
 /// Why most have none.
@@ -114,6 +114,7 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
         check("a gap in the acks", delivery::moves_the_cursor_over_unbroken_runs),
     ]),
     checked(28, "the window", &[
+        check("at least 1", delivery::grants_a_window),
         check("more pushes than it holds", delivery::keeps_to_its_window),
     ]),
     checked(29, "resume", &[
@@ -166,6 +167,50 @@ pub(super) const REQUIREMENTS: &[Requirement] = &[
         check("in one write", golden::reads_all),
         check("byte by byte", golden::reads_all_byte_by_byte),
         check("behind a hello", golden::reads_all_in_a_session),
+    ]),
+    checked(47, "tags of a device", &[
+        check("sets that replace each other", tags::sets_replace_each_other),
+        check("sets at their limits", tags::takes_sets_up_to_the_limits),
+        check("each code, and nothing changed", tags::refuses_bad_sets_and_changes_nothing),
+        check("tags of the third party", tags::shares_them_with_the_third_party),
+    ]),
+    checked(48, "the push switch", &[
+        check("off and on, twice each", absence::answers_the_switch),
+        check("before, meanwhile and after", absence::holds_and_filters_while_switched_off),
+    ]),
+    checked(49, "silent time", &[
+        check("its bounds", absence::takes_every_silent_time),
+        check("a device that comes all the same", absence::refuses_nothing_in_silent_hours),
+    ]),
+    checked(50, "what a device says of itself", &[
+        check("device info", self_description::takes_device_infos),
+        check("badge", self_description::takes_badges),
+        check("vendor token", self_description::takes_vendor_tokens),
+    ]),
+    checked(51, "feedback", &[
+        check("each action once", feedback::counts_each_action_once),
+        check("a bad action", feedback::counts_nothing_with_a_bad_action),
+        check("messages that nobody was sent", feedback::knows_whose_a_message_is),
+        check("messages of another", feedback::keeps_messages_of_others_apart),
+    ]),
+    checked(52, "messages to the third party", &[
+        check("one, and its repeats", to_third_party::answers_messages_and_repeats),
+        check("the shortest and the longest", to_third_party::takes_messages_of_every_length),
+        check("malformed ones", to_third_party::refuses_malformed_messages),
+    ]),
+    checked(53, "a stored message in a later session", &[
+        check("asked for by sending it again", to_third_party::says_later_where_a_message_stands),
+    ]),
+    checked(54, "the app that a hello names", &[
+        check("unknown apps", admission::refuses_unknown_apps),
+    ]),
+    checked(55, "the sign of a hello", &[
+        check("not demanded", admission::ignores_a_sign_that_nobody_demands),
+        check("of a registration", admission::demands_the_sign_of_a_registration),
+        check("of a login", admission::demands_the_sign_of_a_login),
+    ]),
+    checked(56, "bytes are judged before the state", &[
+        check("malformed frames in the wrong state", greeting::judges_bytes_before_the_state),
     ]),
 ];
 

@@ -45,6 +45,11 @@ pub(super) enum Section {
         /// Its op.
         op: u8,
     },
+    /// A message to the third party.
+    Upstream {
+        /// Its id.
+        id: u64,
+    },
     /// A close.
     Close,
 }
@@ -88,6 +93,11 @@ fn section(text: &str) -> Result<Section, String> {
             serial: number(text, "serial")?,
             op: number(text, "op")?,
         }),
+        "[upstream]" => {
+            let id = fact(text, "upstream_id")?;
+            let id = u64::from_str_radix(id, 16).map_err(|_| format!("{id} is no upstream id"))?;
+            Ok(Section::Upstream { id })
+        }
         "[close]" => Ok(Section::Close),
         other => Err(format!("{other:?} is no frame of a device")),
     }
@@ -134,7 +144,8 @@ mod tests {
     #[test]
     fn given_the_files_of_a_vector_when_read_should_give_bytes_error_and_frames() {
         let text = "# About.\nsender = device\nend = error\nerror = UnknownKind\nfield = frame.kind\nclose = 3\n\
-            encode = no\n\n[ping]\n\n[command]\nserial = 7\nop = 2\neverywhere = true\n";
+            encode = no\n\n[ping]\n\n[command]\nserial = 7\nop = 2\neverywhere = true\n\n\
+            [upstream]\nupstream_id = 00000000000000ff\nbody = none\n";
         let vector = Vector::read("v", "03 00 # ping\n7f\n", text).expect("reads");
         assert_eq!(vector.bytes, [0x03, 0x00, 0x7f]);
         let error = vector.error.expect("an error");
@@ -144,7 +155,11 @@ mod tests {
         );
         assert_eq!(
             vector.frames,
-            [Section::Ping, Section::Command { serial: 7, op: 2 }]
+            [
+                Section::Ping,
+                Section::Command { serial: 7, op: 2 },
+                Section::Upstream { id: 255 },
+            ]
         );
     }
 
@@ -156,6 +171,7 @@ mod tests {
             ("", "error = X\nclose = x\n"),
             ("", "sender = device\n\n[push]\n"),
             ("", "sender = device\n\n[command]\nserial = 1\n"),
+            ("", "sender = device\n\n[upstream]\nupstream_id = x\n"),
         ] {
             assert!(Vector::read("v", hex, text).is_err(), "{hex} {text}");
         }
