@@ -276,27 +276,26 @@ impl Fleet {
             http: Some(http),
             admin,
             shares,
-            bootstrap: bootstrap.clone(),
-        }
-        .announce(config, &bootstrap, device_bound))
+            bootstrap,
+        })
     }
 
-    /// The line that scripts wait for. Connections are taken from here on; the kernel has queued
-    /// those that came before.
-    fn announce(self, config: &Config, bootstrap: &Bootstrap, device: SocketAddr) -> Fleet {
-        let http = bootstrap.http.trim_start_matches("http://");
-        let device_host = reachable(device, config.public_host.as_deref());
+    /// The line that scripts wait for. Who reads it may stop the server at once, so signals are
+    /// heard by then.
+    fn announce(&self, config: &Config) {
+        let device = &self.bootstrap.device;
+        let http = self.bootstrap.http.trim_start_matches("http://");
         self.lifecycle.enter(Stage::Ready);
         println!(
-            "ready device={device_host} http={http} data={}",
+            "ready device={device} http={http} data={}",
             config.data.display()
         );
-        self
     }
 
     /// The ingress and the signals, until the process shall end.
     async fn attend(&mut self, config: &Config) -> Result<(), BootError> {
         let mut signals = Signals::new().map_err(system("signals"))?;
+        self.announce(config);
         let (stop, stopped) = watch::channel(false);
         let settings = HttpSettings {
             admin_token: self.bootstrap.admin_token.clone(),
