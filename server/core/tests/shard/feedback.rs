@@ -34,7 +34,7 @@ fn given_feedback_when_reported_should_be_counted_once_and_told() {
         read                 -> answered q Accepted Stored Sent Acked Shown Clicked
         receipts
         read                 -> answered q one:A:1 one:A:did10000 one:A:did10010 one:A:did90001 one:A:did60001
-        crash
+        crash unsynced
         open s4
         hello s4 login A     -> welcome s4 A known hb=240
         cmd s4 3 feedback 1:10010
@@ -117,7 +117,7 @@ fn given_a_message_to_the_third_party_when_told_should_say_so_to_its_device() {
         settle
         commit               -> upstream s1 9 Delivered
                              -> answered q done
-        crash
+        crash unsynced
         open s4
         hello s4 login A     -> welcome s4 A known hb=240
         upstream s4 9 hello task=order
@@ -188,4 +188,17 @@ fn given_a_device_whose_messages_are_not_taken_when_it_sends_more_should_be_busy
         commit               -> answered q done
     ";
     check(&script);
+}
+
+#[test]
+fn given_a_message_that_is_said_to_be_stored_when_power_fails_should_be_told_all_the_same() {
+    check(&format!(
+        "{ABC}
+        upstream s1 9 x*5000
+        commit               -> upstream s1 9 Stored
+        crash unsynced
+        receipts
+        read                 -> answered q :A:up9:x*5000
+        "
+    ));
 }

@@ -29,7 +29,7 @@ fn given_tags_set_by_a_device_when_the_third_party_looks_should_be_its_whole_set
         read                 -> result s1 3 op=4 Ok c
         cmd s1 4 settags none
         commit               -> result s1 4 op=3 Ok
-        crash
+        crash unsynced
         tags A
         count or=c           -> answered q 0
         read                 -> answered q none
@@ -122,7 +122,7 @@ fn given_push_switched_off_when_pushed_to_should_filter_and_hold_what_was_accept
         push A body=meanwhile
         commit               -> answered r t A:ignore
         waiting commits=0 reads=0
-        crash
+        crash unsynced
         open s4
         hello s4 login A     -> welcome s4 A known hb=240
         waiting commits=0 reads=0
@@ -180,7 +180,7 @@ fn given_a_user_without_notifications_when_pushed_to_should_be_passed_by_where_t
                              -> push s1 2 every
         details A
         read                 -> answered q A:badge=0 token=/ blocked=false phone=Acme/P7
-        crash
+        crash unsynced
         probe A,B            -> answered q A:offline-notify-off B:offline
         "
     ));
@@ -200,7 +200,7 @@ fn given_facts_that_a_device_tells_when_asked_for_should_be_known_and_last() {
                              -> result s1 4 op=9 Ok
         badge A +1
         commit               -> answered q done
-        crash
+        crash unsynced
         details A
         read                 -> answered q A:badge=8 token=voip/two blocked=false silent=22+10@480
         open s3
@@ -226,6 +226,31 @@ fn given_a_device_that_is_deleted_meanwhile_when_its_command_is_done_should_chan
         commit               -> close s1 Removed
                              -> answered q done
         devices 1
+        "
+    ));
+}
+
+#[test]
+fn given_what_a_device_was_told_is_done_when_power_fails_should_last() {
+    check(&format!(
+        "{AB}
+        cmd s1 1 settags a
+        commit               -> result s1 1 op=3 Ok
+        crash unsynced
+        count or=a           -> answered q 1
+        open s3
+        hello s3 login A     -> welcome s3 A known hb=240
+        cmd s3 2 switch off
+        commit               -> result s3 2 op=5 Ok
+        crash unsynced
+        probe A              -> answered q A:filtered
+        open s4
+        hello s4 login A     -> welcome s4 A known hb=240
+        cmd s4 3 silent 1 2 3
+        commit               -> result s4 3 op=6 Ok
+        crash unsynced
+        details A
+        read                 -> answered q A:badge=0 token=/ blocked=false silent=1+2@3
         "
     ));
 }
