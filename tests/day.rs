@@ -154,6 +154,7 @@ impl Day {
                 std::slice::from_ref(&cid),
             );
         }
+        self.ledger.show(&shown);
         wait_for("the revoke", || {
             self.diary.read_on();
             self.diary.reached(&revoke).contains(&cid).then_some(())
@@ -245,7 +246,7 @@ impl Day {
 
     /// Newcomers, and the server is killed in the middle of a push with a speed.
     fn afternoon(&mut self) {
-        let late = Fleet::start(self.dir.path(), &self.server, "late", 10);
+        let late = Fleet::start(self.dir.path(), &self.server, "late", 10, false);
         self.diary.follow(&late.devices);
         let everybody = [&self.all()[..], &late.cids].concat();
         self.late = Some(late);
@@ -314,6 +315,11 @@ impl Day {
         // Acknowledgements of single pushes, which have no report, are written down a little later.
         let wanted = self.diary.all();
         wait_until_none("the receipts", || unlike(&told().of_type("acked"), &wanted));
+        for (action, what) in [("action 10000", "shown"), ("action 10010", "clicked")] {
+            let wanted = self.diary.noticed(what);
+            assert!(!wanted.is_empty(), "nothing was {what}");
+            wait_until_none(what, || unlike(&told().of_type(action), &wanted));
+        }
         wait_for("no receipt to wait", || {
             let waiting = run(&self.server, &["receipts", &app]);
             (waiting["receipts"] == json!([])).then_some(())

@@ -203,7 +203,7 @@ fn request(settings: &Value) -> Value {
         "request_id": random_request_id().expect("random"),
         "group_name": GROUP,
         "settings": settings,
-        "push_message": { "transmission": "to many" },
+        "push_message": { "notification": { "title": "to many", "body": "b", "click_type": "none" } },
     })
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Diary {
     /// By task and CID: the message id.
     pushes: BTreeMap<String, BTreeMap<String, String>>,
     newest: BTreeMap<String, String>,
+    /// What phones did with notifications, by task and CID: the message id.
+    notices: BTreeMap<String, BTreeMap<(String, String), String>>,
     /// By task: bodies that came. All devices get the same.
     bodies: BTreeMap<String, Value>,
 }
@@ -70,6 +72,11 @@ impl Diary {
                 let first = self.pushes.get(&task).and_then(|cids| cids.get(&cid));
                 assert_eq!(first, Some(&msgid), "a repeat of nothing: {event}");
             }
+            Some("notice") => {
+                let of_kind = self.notices.entry(text("notice")).or_default();
+                let twice = of_kind.insert((task, cid), msgid);
+                assert_eq!(twice, None, "a second time: {event}");
+            }
             // A cut shows as connections that are refused or reset; a body that cannot be read, never.
             Some("error") => assert!(!text("text").starts_with("body: "), "{event}"),
             _ => {}
@@ -81,6 +88,11 @@ impl Diary {
         let cids = self.pushes.get(task);
         cids.map(|cids| cids.keys().cloned().collect())
             .unwrap_or_default()
+    }
+
+    /// What phones did with notifications (`shown`, `clicked`), as `(task, cid)` with the message id.
+    pub(crate) fn noticed(&self, what: &str) -> BTreeMap<(String, String), String> {
+        self.notices.get(what).cloned().unwrap_or_default()
     }
 
     /// The body of a task, as it came.

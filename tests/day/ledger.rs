@@ -42,12 +42,16 @@ pub(crate) struct Entry {
     /// Not made before, in ms of Unix time.
     pub(crate) from_ms: u64,
     pub(crate) fates: BTreeMap<String, Fate>,
+    /// Whether phones show it.
+    pub(crate) is_shown: bool,
 }
 
 /// See the module page.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: Vec<Entry>,
+    /// Those whose users click on whatever is shown.
+    pub(crate) clickers: BTreeSet<String>,
 }
 
 /// Now, in ms of Unix time.
@@ -74,11 +78,12 @@ impl Entry {
 
     /// What `/report/push/task/…/detail` must say: `msg_num` could be sent to, `target_num` was
     /// sent or waits, the rest is lost at its stage.
-    fn report(&self) -> Value {
+    fn report(&self, clickers: &BTreeSet<String>) -> Value {
         let (acked, waiting) = (self.count(Fate::Acked), self.count(Fate::Waiting));
+        let clicked = self.of_fate(Fate::Acked).intersection(clickers).count();
         let (expired, revoked) = (self.count(Fate::Expired), self.count(Fate::Revoked));
         let channel = json!({
-            "target_num": acked + waiting, "receive_num": acked, "display_num": 0, "click_num": 0,
+            "target_num": acked + waiting, "receive_num": acked, "display_num": acked, "click_num": clicked,
         });
         let mut total = channel.clone();
         total["msg_num"] = json!(acked + waiting + expired + revoked);
@@ -98,12 +103,14 @@ impl Entry {
     }
 
     /// The stages of a message of this end.
-    fn way(&self, fate: Fate) -> Vec<&'static str> {
+    fn way(&self, fate: Fate, clicks: bool) -> Vec<&'static str> {
         let stored = ["Stored"]
             .into_iter()
             .filter(|_| self.kept && fate != Fate::Filtered);
         let end: &[&str] = match fate {
-            Fate::Acked => &["Sent", "Acked"],
+            Fate::Acked if !self.is_shown => &["Sent", "Acked"],
+            Fate::Acked if clicks => &["Sent", "Acked", "Shown", "Clicked"],
+            Fate::Acked => &["Sent", "Acked", "Shown"],
             Fate::Expired => &["Expired"],
             Fate::Filtered => &["Filtered"],
             Fate::Revoked => &["Revoked"],
@@ -121,6 +128,12 @@ impl Ledger {
     /// Writes a push down.
     pub(crate) fn add(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    /// Phones show what this task pushed.
+    pub(crate) fn show(&mut self, task: &str) {
+        let entry = self.entries.iter_mut().find(|entry| entry.task == task);
+        entry.expect("a known task").is_shown = true;
     }
 
     /// Every push so far.
@@ -177,7 +190,7 @@ impl Ledger {
             let tasks: Vec<&str> = entries.iter().map(|entry| entry.task.as_str()).collect();
             let reports = desk.get(&format!("/report/push/task/{}/detail", tasks.join(",")));
             for entry in entries {
-                let (got, wanted) = (reports.get(&entry.task), entry.report());
+                let (got, wanted) = (reports.get(&entry.task), entry.report(&self.clickers));
                 // Single pushes have no report.
                 if got != entry.is_reported().then_some(&wanted) {
                     return Some(format!("{}: {got:?} instead of {wanted}", entry.name));
@@ -186,7 +199,10 @@ impl Ledger {
         }
         let mut sum: BTreeMap<String, u64> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| entry.is_reported()) {
-            for (name, number) in entry.report()["total"].as_object().expect("numbers") {
+            for (name, number) in entry.report(&self.clickers)["total"]
+                .as_object()
+                .expect("numbers")
+            {
                 *sum.entry(name.clone()).or_default() += number.as_u64().expect("a number");
             }
         }
@@ -232,7 +248,7 @@ impl Ledger {
                         |step: &Value, name: &str| step[name].as_str().expect(name).to_owned();
                     let events: Vec<String> =
                         steps.iter().map(|step| text(step, "event")).collect();
-                    let mut wanted = entry.way(fate);
+                    let mut wanted = entry.way(fate, self.clickers.contains(cid));
                     // When a message was sent is known once its acknowledgement is written down. If
                     // a cut came first, the device says at its login that it has the message.
                     if entry.from_ms < cut_ms && !events.iter().any(|event| event == "Sent") {

@@ -45,7 +45,11 @@ pub(crate) fn told(receiver: &Receiver, app: &str, secret: &str, from_ms: u64) -
             );
             let at_ms = event["at_ms"].as_u64().expect("a time");
             assert!((from_ms..=now_ms()).contains(&at_ms), "{event}");
-            let message = (text("type"), text("taskid"), text("cid"));
+            let kind = match event["action"].as_u64() {
+                Some(0) => text("type"),
+                action => format!("{} {}", text("type"), action.expect("a number")),
+            };
+            let message = (kind, text("taskid"), text("cid"));
             let twice = told.messages.insert(message, text("msgid"));
             assert_eq!(twice, None, "told by two events: {event}");
             events.insert(id, event);
@@ -55,7 +59,7 @@ pub(crate) fn told(receiver: &Receiver, app: &str, secret: &str, from_ms: u64) -
 }
 
 impl Told {
-    /// The messages of this type, as `(task, cid)` with the message id.
+    /// The messages of this type, an action with its number behind it, as `(task, cid)` with the message id.
     pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<(String, String), String> {
         let these = self.messages.iter().filter(|((it, ..), _)| it == kind);
         these

@@ -32,10 +32,19 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn start(dir: &Path, server: &Server, prefix: &'static str, count: usize) -> Fleet {
+    /// `clicks`: their users click on whatever is shown.
+    pub(crate) fn start(
+        dir: &Path,
+        server: &Server,
+        prefix: &'static str,
+        count: usize,
+        clicks: bool,
+    ) -> Fleet {
         let dir = dir.join(prefix);
         std::fs::create_dir(&dir).expect("a folder");
-        let devices = Devices::start(&dir, server, count, &["--alias-prefix", prefix]);
+        let mut args = vec!["--alias-prefix", prefix];
+        args.extend(clicks.then_some("--click"));
+        let devices = Devices::start(&dir, server, count, &args);
         let state = std::fs::read_to_string(dir.join("devices.jsonl")).expect("their state");
         let cid = |line: &str| -> String {
             let device: Value = serde_json::from_str(line).expect("JSON");
@@ -106,9 +115,9 @@ impl Day {
         let url = format!("callback_url={}", receiver.url());
         let secret = format!("callback_secret={SECRET}");
         run(&server, &["app", "set", &app, &url, &secret]);
-        let home = Fleet::start(dir.path(), &server, "home", count * 7 / 10);
-        let mut away = Fleet::start(dir.path(), &server, "away", count * 2 / 10);
-        let mut gone = Fleet::start(dir.path(), &server, "gone", count / 10);
+        let home = Fleet::start(dir.path(), &server, "home", count * 7 / 10, true);
+        let mut away = Fleet::start(dir.path(), &server, "away", count * 2 / 10, false);
+        let mut gone = Fleet::start(dir.path(), &server, "gone", count / 10, false);
         assert!(away.devices.stop().success());
         assert!(gone.devices.stop().success());
         let mut diary = Diary::default();
@@ -132,6 +141,7 @@ impl Day {
             began_ms,
             cut_ms: 0,
         };
+        day.ledger.clickers = set(&day.home.cids);
         day.desk.wait_until_online(&day.all(), &set(&day.home.cids));
         let all = day.all();
         for (tag, nth) in [("red", 2), ("vip", 3), ("old", 4)] {
@@ -181,9 +191,12 @@ impl Day {
             .iter()
             .map(|cid| (cid.clone(), self.fate(cid, kept)))
             .collect();
+        // Pushes to many are notifications; single ones are what their caller says.
+        let is_shown = !task.starts_with("RASS_");
         self.ledger.add(Entry {
             name,
             task,
+            is_shown,
             kept,
             from_ms,
             fates,

@@ -401,6 +401,13 @@ impl Ledger {
         message.map_or(GroupNo::NONE, |message| message.group)
     }
 
+    /// Whether a device handled a message whose day is not over.
+    pub(super) fn is_known_to_last(&self, cid: ClientId, id: MessageId) -> bool {
+        let message = self.messages.get(&(cid, id));
+        let lasts = message.is_some_and(|one| one.kept && one.expires_ms > self.latest_ms);
+        lasts && self.handled.contains_key(&(cid, id)) && !self.is_gone(cid)
+    }
+
     /// The app of a device.
     pub(super) fn app_of(&self, cid: ClientId) -> Option<AppNo> {
         self.devices.get(&cid).copied()

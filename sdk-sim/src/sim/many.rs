@@ -3,7 +3,7 @@
 //! Always: as the ledger, it hears of a batch when a crash can no longer take it.
 
 use bytes::Bytes;
-use protocol::{ClientId, MessageId};
+use protocol::{ClientId, FeedbackVerdict, MessageId};
 use schema::record::Sums;
 use server_core::apply::StoredStatus;
 use server_core::command::{Answer, Reach};
@@ -131,6 +131,14 @@ impl Ledger {
                         .iter()
                         .map(|entry| self.made_for(*cid, entry.message));
                     let groups: Vec<GroupNo> = groups.collect();
+                    for (entry, verdict) in entries.iter().zip(verdicts) {
+                        let must_know = self.is_known_to_last(*cid, entry.message);
+                        assert!(
+                            !must_know || *verdict != FeedbackVerdict::UnknownMessage,
+                            "{} of {cid} was handled, and is said to be unknown",
+                            entry.message
+                        );
+                    }
                     let judged = entries.iter().zip(verdicts).zip(groups);
                     let judged = judged.map(|((entry, verdict), group)| (*entry, *verdict, group));
                     self.reports

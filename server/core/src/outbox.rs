@@ -150,14 +150,19 @@ impl Outbox {
         waiting.map(|entry| (entry.id, entry.sent_ms))
     }
 
-    /// The group push of a message that was sent and is not final.
+    /// The group push of a message in the window.
     pub fn group_under_way(&self, id: MessageId) -> Option<GroupNo> {
-        let at = self
-            .window
-            .binary_search_by_key(&id, |entry| entry.id)
-            .ok()?;
-        let entry = self.window.get(at)?;
-        (entry.sent_ms > 0).then_some(entry.group)
+        let window = &self.window;
+        let at = window.binary_search_by_key(&id, |entry| entry.id).ok()?;
+        Some(window.get(at)?.group)
+    }
+
+    /// Whether this message may be one that the device still has to get: an earlier session can
+    /// have sent it.
+    pub fn may_come(&self, id: MessageId) -> bool {
+        id > self.cursor
+            && self.group_under_way(id).is_none()
+            && (self.is_behind() || self.queue.iter().any(|queued| queued.id == id))
     }
 
     /// Messages in memory behind the window.

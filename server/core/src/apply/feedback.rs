@@ -70,8 +70,9 @@ impl<R: Rows> Step<'_, R> {
         Ok(FeedbackVerdict::Counted)
     }
 
-    /// The group push of a message, `GroupNo::NONE` for none; nothing if the client was not sent
-    /// the message.
+    /// The group push of a message, `GroupNo::NONE` for none; nothing if it has not ended and the
+    /// client was not sent it. An end without a time of sending is enough: after a crash a client
+    /// says at its login what it has.
     fn sent_group(
         &self,
         cid: ClientId,
@@ -81,7 +82,7 @@ impl<R: Rows> Step<'_, R> {
         let key = keys::outcome(cid, id);
         let keyspace = Keyspace::Outcome(made_on(id));
         if let Some(outcome) = self.rows.row(keyspace, &key, Outcome::decode)? {
-            return Ok((outcome.sent_ms > 0).then_some(GroupNo(outcome.group)));
+            return Ok(Some(GroupNo(outcome.group)));
         }
         let found = under_way.iter().find(|(sent, _)| *sent == id);
         Ok(found.map(|(_, group)| *group))

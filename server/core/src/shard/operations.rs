@@ -60,7 +60,10 @@ impl Shard {
         };
         let asker = Asker { origin, cid, app };
         match self.judge(now, asker, command.operation) {
-            Err(code) => self.send_result(origin, code, Bytes::new(), effects),
+            Err(code) => {
+                self.counters.busy += u64::from(code == ResultCode::Busy);
+                self.send_result(origin, code, Bytes::new(), effects);
+            }
             Ok(Next::Ask(question)) if self.reads < READS_IN_FLIGHT_MAX => {
                 self.reads += 1;
                 effects.push(Effect::Read(Read::Ask {
@@ -180,6 +183,13 @@ impl Shard {
         let Some(Session::Live(live)) = self.sessions.get(&session) else {
             unreachable!("the session was looked up before");
         };
+        // It may have handled what this session has not come to.
+        if entries
+            .iter()
+            .any(|entry| live.outbox.may_come(entry.message))
+        {
+            return Err(ResultCode::Busy);
+        }
         let under_way = entries.iter().filter_map(|entry| {
             let group = live.outbox.group_under_way(entry.message)?;
             Some((entry.message, group))

@@ -91,8 +91,8 @@ fn given_feedback_on_what_was_never_sent_when_reported_should_be_unknown() {
         read
         tick 1s
         commit
-        cmd s4 5 feedback 1:10000
-        commit               -> result s4 5 op=10 Ok [2]
+        cmd s4 5 feedback 1:10000 # it expired, and may have been seen all the same
+        commit               -> result s4 5 op=10 Ok [0]
         "
     ));
 }
@@ -199,6 +199,26 @@ fn given_a_message_that_is_said_to_be_stored_when_power_fails_should_be_told_all
         crash unsynced
         receipts
         read                 -> answered q :A:up9:x*5000
+        "
+    ));
+}
+
+#[test]
+fn given_feedback_before_the_backlog_is_read_when_it_comes_should_wait_and_then_count() {
+    check(&format!(
+        "{ABC}
+        push A task=one
+        commit               -> push s1 1 x
+                             -> answered r one A:online
+        crash                # the device has handled it, its acknowledgement is lost
+        open s4
+        hello s4 login A resume=1 -> welcome s4 A known hb=240
+        cmd s4 1 feedback 1:10000 -> result s4 1 op=10 Busy
+        read
+        cmd s4 2 feedback 1:10000
+        commit               -> result s4 2 op=10 Ok [0]
+        detail A one
+        read                 -> answered q Accepted Stored Acked Shown
         "
     ));
 }
