@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use harness::Server;
@@ -23,7 +23,7 @@ retry_most_s = 1
 [heartbeat]
 min_s = 1
 [drain]
-timeout_s = 10
+timeout_s = 2
 jitter_s = 1
 ";
 
@@ -38,6 +38,7 @@ const STEPS: &[&str] = &[
     "alias",
     "tags",
     "push_switch",
+    "window",
     "feedback",
     "upstream",
     "broken_bytes",
@@ -49,6 +50,12 @@ const STEPS: &[&str] = &[
 fn given_the_golden_vectors_when_read_and_written_in_python_should_be_as_they_say() {
     let mut vectors = Script::start("golden.py", &[]);
     assert!(vectors.wait().success(), "golden.py: see above");
+}
+
+#[test]
+fn given_the_parts_of_the_client_when_tested_alone_should_keep_what_must_last() {
+    let mut parts = Script::start("parts.py", &[]);
+    assert!(parts.wait().success(), "parts.py: see above");
 }
 
 #[test]
@@ -120,7 +127,7 @@ impl Script {
             .unwrap_or_else(|error| panic!("this test needs python3 in the PATH: {error}"));
         let stdin = child.stdin.take().expect("piped");
         let stdout = child.stdout.take().expect("piped");
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(1024);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {

@@ -14,12 +14,13 @@ import tempfile
 import traceback
 
 import deliveries
+import refusals
 import reports
 import restarts
 import sessions
 from desk import Desk, Failed
 
-STEPS = [*sessions.STEPS, *deliveries.STEPS, *reports.STEPS, *restarts.STEPS]
+STEPS = [*sessions.STEPS, *deliveries.STEPS, *refusals.STEPS, *reports.STEPS, *restarts.STEPS]
 
 
 def main() -> int:

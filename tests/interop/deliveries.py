@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 
 from desk import Desk, expect, poll
+from ringpost_client.client import tags_of
 from ringpost_client.commands import Code, UnknownOperation
 from ringpost_client.push_body import Duration, Notification, Transmission
 
@@ -121,8 +123,6 @@ def alias(desk: Desk) -> None:
 
 def tags(desk: Desk) -> None:
     """Tags that the device sets are those of the third party, and the other way round."""
-    from ringpost_client.client import tags_of
-
     set_tags = desk.client.set_tags
     desk.expect_code("set", Code.OK, set_tags(["北京", "vip"]))
     read_back = _tags_over_http(desk)
@@ -187,8 +187,6 @@ def badge_and_token(desk: Desk) -> None:
 
 def silent_time(desk: Desk) -> None:
     """The device leaves while silent hours hold, and comes back when they are cancelled."""
-    import time
-
     hour = time.gmtime().tm_hour
     ends, welcomes = len(desk.app.ends), len(desk.app.welcomes)
     desk.expect_code("silent", Code.OK, desk.client.set_silence((hour - 1) % 24, 3, 0))

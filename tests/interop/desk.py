@@ -6,7 +6,8 @@ import json
 import pathlib
 import threading
 import time
-from typing import Any, Callable, Optional, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ringpost_client.app import App, Config
 from ringpost_client.client import Client, Result
@@ -65,7 +66,7 @@ class Recorder(App):
         self.unreadable: list[int] = []
         self.upstreams: list[tuple[int, UpstreamStatus]] = []
 
-    def wait(self, what: str, look: Callable[[], Optional[Found]]) -> Found:
+    def wait(self, what: str, look: Callable[[], Found | None]) -> Found:
         """Until ``look`` finds something."""
         with self._changed:
             found = self._changed.wait_for(look, PATIENCE_S)
@@ -73,10 +74,17 @@ class Recorder(App):
             raise Failed(f"waited {PATIENCE_S:.0f} s for {what}; {self}")
         return found
 
+    def first_welcome(self) -> Welcome:
+        return self.wait("a welcome", lambda: self.welcomes[0] if self.welcomes else None)
+
+    def first_stop(self) -> End:
+        """How the client came to stop by itself."""
+        return self.wait("the client to stop", lambda: self.stops[0] if self.stops else None)
+
     def message_of(self, task_id: str) -> Message:
         """The message of a task, once it came."""
 
-        def look() -> Optional[Message]:
+        def look() -> Message | None:
             found = [one for one in self.messages if one.task_id == task_id]
             return found[0] if found else None
 
@@ -132,7 +140,7 @@ class Desk:
         self.receiver = Receiver(SECRET)
         self.app = Recorder()
         self.state_path = folder / "device.json"
-        self._client: Optional[Client] = None
+        self._client: Client | None = None
         self._clients: list[Client] = []
 
     def config(self, **changes: Any) -> Config:
@@ -201,7 +209,7 @@ class Desk:
     def online(self) -> str:
         """What the REST API says of the device."""
         answer = self.third_party.call("GET", f"/user/status/{self.cid}")
-        return answer["data"][self.cid]["status"]
+        return str(answer["data"][self.cid]["status"])
 
     def stop(self) -> None:
         """Ends everything that was started."""

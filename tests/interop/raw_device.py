@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Optional, Union
+from typing import TypeVar
 
+from desk import PATIENCE_S, Failed
 from ringpost_client.app import Config
 from ringpost_client.frames import Close, Frame, Hello, Side, Welcome
 from ringpost_client.stream import FrameReader, encode
 from ringpost_client.transport import trust
 
-from desk import PATIENCE_S, Failed
+Self = TypeVar("Self", bound="RawDevice")
 
 
 class RawDevice:
     """Blocking, with a limit on every wait."""
 
-    def __init__(self, config: Config, context: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(self, config: Config, context: ssl.SSLContext | None = None) -> None:
         tcp = socket.create_connection((config.host, config.port), timeout=PATIENCE_S)
         context = context or trust(config.ca_pem)
         try:
@@ -28,17 +29,17 @@ class RawDevice:
         self._reader = FrameReader(Side.SERVER)
         self._frames: list[Frame] = []
 
-    def __enter__(self) -> RawDevice:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._tls.close()
 
-    def send(self, what: Union[Frame, bytes]) -> None:
+    def send(self, what: Frame | bytes) -> None:
         """A frame, or bytes as they are."""
         self._tls.sendall(what if isinstance(what, bytes) else encode(what))
 
-    def receive(self) -> Optional[Frame]:
+    def receive(self) -> Frame | None:
         """The next frame; ``None``: the connection is over."""
         while not self._frames:
             try:
@@ -60,7 +61,7 @@ class RawDevice:
             raise Failed(f"expected a welcome, came {frame!r}")
         return frame
 
-    def close_reason(self) -> Optional[int]:
+    def close_reason(self) -> int | None:
         """The reason of the close that comes sooner or later; ``None``: none came."""
         while (frame := self.receive()) is not None:
             if isinstance(frame, Close):

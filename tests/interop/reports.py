@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from deliveries import NOTIFICATION
 from desk import PATIENCE_S, SECRET, Desk, Failed, expect, poll
 from ringpost_client.commands import Code, Feedback, Report
 from ringpost_client.frames import UpstreamStatus
-from deliveries import NOTIFICATION
 
 SHOWN, CLICKED = 10000, 10010
 

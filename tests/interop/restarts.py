@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 
 from desk import Desk, Failed, expect
+from raw_device import RawDevice
 from ringpost_client.client import tags_of
 from ringpost_client.commands import Code
-from ringpost_client.frames import UpstreamStatus
+from ringpost_client.faults import CloseReason
+from ringpost_client.frames import GoAway, UpstreamStatus
 from ringpost_client.push_body import Transmission
+from sessions import fresh_hello
+
+DRAINING = 1
 
 
 def kill_nine(desk: Desk) -> None:
@@ -17,9 +22,20 @@ def kill_nine(desk: Desk) -> None:
 
 
 def stop(desk: Desk) -> None:
-    """The server stops in order; the device is told to go away, and comes back."""
+    """The server stops in order; the device is told to go away, and comes back.
+
+    One that stays is closed when the drain is over, one that has not said hello at once.
+    """
     ends = len(desk.app.ends)
-    _over_a_restart(desk, "stop")
+    with RawDevice(desk.config()) as stays, RawDevice(desk.config()) as silent:
+        stays.greet(fresh_hello(desk))
+        _over_a_restart(desk, "stop")
+        told = stays.receive()
+        expect("the go-away", True, isinstance(told, GoAway) and told.reason == DRAINING)
+        expect("who stays", CloseReason.DRAINING, stays.close_reason())
+        # On a slow machine its time to say hello may be over before.
+        reasons = (CloseReason.DRAINING, CloseReason.HELLO_TIMEOUT)
+        expect("who said no hello", True, silent.close_reason() in reasons)
     # The device that was connected; the one that was stopped before ended by itself.
     came = [end.go_away is not None for end in desk.app.ends[ends:]]
     expect("one end was a go-away", 1, sum(came))

@@ -87,7 +87,7 @@ def unknown_client(desk: Desk) -> None:
     cid = desk.cid
     desk.disconnect()
     app = _with_state(desk, "unknown_client", cid="00" * 16)
-    welcome = app.wait("a welcome", lambda: app.welcomes[0] if app.welcomes else None)
+    welcome = app.first_welcome()
     expect("how the first login ended", CloseReason.UNKNOWN_CLIENT, app.ends[0].reason)
     expect("the CID of the same install id", cid, welcome.cid.hex())
     desk.last_client().stop()
@@ -97,7 +97,7 @@ def unknown_client(desk: Desk) -> None:
 def bad_credential(desk: Desk) -> None:
     """A wrong secret stops the client; it makes no new identity."""
     app = _with_state(desk, "bad_credential", secret="00" * 32)
-    end = app.wait("the client to stop", lambda: app.stops[0] if app.stops else None)
+    end = app.first_stop()
     expect("the reason", CloseReason.BAD_CREDENTIAL, end.reason)
     expect("the session of the device", "online", desk.online())
 
@@ -106,7 +106,7 @@ def unknown_app(desk: Desk) -> None:
     """An AppID that nobody has stops the client."""
     app = Recorder()
     desk.start(desk.folder / "unknown_app.json", app, app_id="nobodyHasThisAppId")
-    end = app.wait("the client to stop", lambda: app.stops[0] if app.stops else None)
+    end = app.first_stop()
     expect("the reason", CloseReason.UNKNOWN_APP, end.reason)
 
 
@@ -116,15 +116,14 @@ def sign(desk: Desk) -> None:
     expect("the setting", 0, set_it["code"])
     unsigned = Recorder()
     desk.start(desk.folder / "unsigned.json", unsigned)
-    end = unsigned.wait("the client to stop", lambda: unsigned.stops[0] if unsigned.stops else None)
+    end = unsigned.first_stop()
     expect("the reason", CloseReason.SIGN_REQUIRED, end.reason)
     app_secret = desk.third_party.app["appsecret"]
     cids = []
     for _ in ("registration", "login"):
         signed = Recorder()
         client = desk.start(desk.folder / "signed.json", signed, app_secret=app_secret)
-        signed.wait("a welcome", lambda: signed.welcomes or None)
-        cids.append(client.cid)
+        cids.append(signed.first_welcome().cid)
         client.stop()
     expect("the CID of the login", cids[0], cids[1])
     desk.third_party.admin("PATCH", body={"sign_required": False})
@@ -234,18 +233,15 @@ def replaced(desk: Desk) -> None:
 
 def heartbeat(desk: Desk) -> None:
     """A wish is granted within bounds; who is silent is closed, who pings is not."""
+    wish_s = 2
+    app = Recorder()
+    client = desk.start(desk.folder / "heartbeat.json", app, heartbeat_s=wish_s)
+    app.first_welcome()
     with RawDevice(desk.config()) as device:
-        welcome = device.greet(fresh_hello(desk, heartbeat_s=1))
-        expect("the interval", max(1, welcome.heartbeat_min_s), welcome.heartbeat_s)
-        app = Recorder()
-        client = desk.start(desk.folder / "heartbeat.json", app, heartbeat_s=1)
-        app.wait("a welcome", lambda: app.welcomes or None)
-        reason = device.close_reason()
-    expect("who is silent", CloseReason.HEARTBEAT_TIMEOUT, reason)
-    # A second silent device takes a second time-out; the client has outlived two by then.
-    with RawDevice(desk.config()) as device:
-        device.greet(fresh_hello(desk, heartbeat_s=1))
-        device.close_reason()
+        welcome = device.greet(fresh_hello(desk, heartbeat_s=wish_s))
+        expect("the interval", max(wish_s, welcome.heartbeat_min_s), welcome.heartbeat_s)
+        expect("who is silent", CloseReason.HEARTBEAT_TIMEOUT, device.close_reason())
+    # It was there before the silent one, and would have been closed before it.
     expect("ends of the client that pings", [], app.ends)
     client.stop()
 

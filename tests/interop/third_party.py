@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 CALL_WAIT_S = 30.0
 _TOKEN_IS_OVER = 10001
@@ -35,7 +35,7 @@ class ThirdParty:
         self._http: str = bootstrap["http"]
         self._admin: str = bootstrap.get("admin") or bootstrap["http"]
         self._admin_token: str = bootstrap["admin_token"]
-        self._token: Optional[str] = None
+        self._token: str | None = None
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The envelope of an answer below ``/v2/{appid}``; a token that is over is had anew."""
@@ -71,11 +71,7 @@ class ThirdParty:
         """Pushes to those with a tag; gives the task."""
         condition = {"key": "custom_tag", "values": [tag], "opt_type": "or"}
         answer = self.push("/push/tag", {"tag": [condition]}, message)
-        return answer["data"]["taskid"]
-
-    def stage(self, task_id: str) -> str:
-        """Where the one message of a single push stands, in words of the admin API."""
-        return json.dumps(self.admin("GET", f"/tasks/{task_id}"))
+        return str(answer["data"]["taskid"])
 
     def _authenticate(self) -> str:
         timestamp = str(time.time_ns() // 1_000_000)
@@ -86,7 +82,7 @@ class ThirdParty:
             "appkey": self.app["appkey"],
         }
         url = f"{self._http}/v2/{self.app['appid']}/auth"
-        return _request("POST", url, {}, body)["data"]["token"]
+        return str(_request("POST", url, {}, body)["data"]["token"])
 
 
 def _pushed(answer: Any) -> Pushed:

@@ -133,7 +133,7 @@ def _switch(value: bool) -> str:
 
 
 def _text(value: str) -> str:
-    """In double quotes; only quotes, backslashes and control characters of ASCII are written otherwise."""
+    """In double quotes; quotes, backslashes and control characters of ASCII are escaped."""
     out = []
     for character in value:
         if character in '"\\':

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Optional
+from dataclasses import dataclass, field
 
 from .commands import DeviceInfo
 from .frames import Platform, UpstreamStatus, Welcome
@@ -23,9 +22,9 @@ class Config:
     ca_pem: str
     app_id: str
     #: Set for an app that demands a sign.
-    app_secret: Optional[str] = None
+    app_secret: str | None = field(default=None, repr=False)
     platform: Platform = Platform.OTHER
-    device_info: Optional[DeviceInfo] = None
+    device_info: DeviceInfo | None = None
     #: The interval wished for; 0: the server's choice.
     heartbeat_s: int = 0
     #: How long acks are collected (R-25).

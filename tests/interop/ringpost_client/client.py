@@ -9,12 +9,23 @@ import random
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Optional, Sequence
 
 from .app import SDK_VERSION, App, Config
-from .commands import Badge, BindAlias, Code, Operation, PushSwitch, QueryTags, SetTags
-from .commands import SilentTime, UnbindAlias, VendorToken, read_tags
+from .commands import (
+    Badge,
+    BindAlias,
+    Code,
+    Operation,
+    PushSwitch,
+    QueryTags,
+    SetTags,
+    SilentTime,
+    UnbindAlias,
+    VendorToken,
+    read_tags,
+)
 from .frames import CommandResult, Hello, Welcome
 from .inbox import Inbox
 from .outbox import Outbox
@@ -51,9 +62,9 @@ class Client:
         self._chance = random.Random()
         self._backoff = Backoff(self._chance)
         self._context = trust(config.ca_pem)
-        self._ticket: Optional[ssl.SSLSession] = None
+        self._ticket: ssl.SSLSession | None = None
         self._tls_resumed = False
-        self._session: Optional[Session] = None
+        self._session: Session | None = None
         self._stopping = threading.Event()
         self._cancels_silence = threading.Event()
         self._turn = threading.Condition()
@@ -84,7 +95,7 @@ class Client:
             session.drop()
 
     @property
-    def cid(self) -> Optional[str]:
+    def cid(self) -> str | None:
         """The client id in its text form, once there is one."""
         cid = self._state.cid
         return None if cid is None else cid.hex()
@@ -265,7 +276,7 @@ class Client:
         if session is not None and self._silent_until() is not None:
             session.leave()
 
-    def _silent_until(self) -> Optional[float]:
+    def _silent_until(self) -> float | None:
         silence = self._state.silence
         if silence is None or self._cancels_silence.is_set():
             return None
@@ -285,7 +296,7 @@ class Client:
                 self._turn.wait(left)
         return True
 
-    def _watch_for_silence(self, session: Session) -> Optional[threading.Timer]:
+    def _watch_for_silence(self, session: Session) -> threading.Timer | None:
         """Leaves the session when silent hours begin."""
         silence = self._state.silence
         if silence is None or self._cancels_silence.is_set():

@@ -235,7 +235,7 @@ class Ack:
         if not 1 <= len(self.ids) <= ACK_IDS_MAX:
             raise out.fault(Fault.OUT_OF_RANGE, "ids")
         out.u64(self.ids[0], "first")
-        for before, after in zip(self.ids, self.ids[1:]):
+        for before, after in zip(self.ids, self.ids[1:], strict=False):
             if after <= before:
                 raise out.fault(Fault.NOT_ASCENDING, "delta")
             if after > U64_MAX:

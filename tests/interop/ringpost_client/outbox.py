@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Callable, Iterable, Optional
 
 from .app import App
 from .commands import FEEDBACK_ENTRIES_MAX, Code, Feedback, Operation, Report
-from .frames import UPSTREAM_BODY_MAX, Command, CommandResult, Frame, Upstream
-from .frames import UpstreamAck, UpstreamStatus
+from .frames import (
+    UPSTREAM_BODY_MAX,
+    Command,
+    CommandResult,
+    Frame,
+    Upstream,
+    UpstreamAck,
+    UpstreamStatus,
+)
 from .reconnect import Backoff
 from .state import KeptReport, KeptUpstream, State
 from .stream import encode
@@ -43,7 +50,7 @@ class _Pending:
     future: Future[CommandResult]
     backoff: Backoff = field(default_factory=Backoff)
     not_before: float = 0.0
-    serial: Optional[int] = None
+    serial: int | None = None
 
 
 class Outbox:
@@ -111,7 +118,7 @@ class Outbox:
         with self._lock:
             return [*self._commands_due(now), *self._upstreams_due(now)]
 
-    def next_due(self) -> Optional[float]:
+    def next_due(self) -> float | None:
         """When something that was put off is due."""
         with self._lock:
             times = [one.not_before for one in self._pending if one.serial is None]
@@ -197,9 +204,7 @@ class Outbox:
             return
         self._upstream_not_before = 0.0
         unacked = sum(
-            1
-            for one in self._state.upstreams
-            if one.upstream_id in self._sent and not one.stored
+            1 for one in self._state.upstreams if one.upstream_id in self._sent and not one.stored
         )
         for one in self._state.upstreams:
             if one.upstream_id in self._sent or unacked >= UPSTREAM_UNACKED_MAX:

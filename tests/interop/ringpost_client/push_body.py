@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Union
 
 from .frames import Push
 
@@ -42,25 +42,25 @@ class Notification:
     title: str
     body: str
     click_type: str
-    big_text: Optional[str] = None
-    big_image: Optional[str] = None
-    logo: Optional[str] = None
-    logo_url: Optional[str] = None
-    channel_id: Optional[str] = None
-    channel_name: Optional[str] = None
-    channel_level: Optional[int] = None
-    intent: Optional[str] = None
-    want: Optional[str] = None
-    url: Optional[str] = None
-    payload: Optional[str] = None
-    notify_id: Optional[int] = None
-    ring_name: Optional[str] = None
-    badge_add_num: Optional[int] = None
-    thread_id: Optional[str] = None
-    category: Optional[str] = None
-    slot_type: Optional[str] = None
-    redisplay_freq: Optional[int] = None
-    redisplay_duration: Optional[int] = None
+    big_text: str | None = None
+    big_image: str | None = None
+    logo: str | None = None
+    logo_url: str | None = None
+    channel_id: str | None = None
+    channel_name: str | None = None
+    channel_level: int | None = None
+    intent: str | None = None
+    want: str | None = None
+    url: str | None = None
+    payload: str | None = None
+    notify_id: int | None = None
+    ring_name: str | None = None
+    badge_add_num: int | None = None
+    thread_id: str | None = None
+    category: str | None = None
+    slot_type: str | None = None
+    redisplay_freq: int | None = None
+    redisplay_duration: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Message:
     message_id: int
     task_id: str
     content: Content
-    duration: Optional[Duration]
+    duration: Duration | None
     network_type: int
 
 
@@ -103,7 +103,7 @@ def read_message(push: Push) -> Message:
     )
 
 
-def _content(kind: int, table: Optional[_Table]) -> Content:
+def _content(kind: int, table: _Table | None) -> Content:
     if table is None:
         raise Unreadable("no content")
     if kind == _TRANSMISSION:
@@ -142,7 +142,7 @@ def _notification(table: _Table) -> Notification:
     )
 
 
-def _required(value: Optional[str], name: str) -> str:
+def _required(value: str | None, name: str) -> str:
     if value is None:
         raise Unreadable(f"no {name}")
     return value
@@ -198,7 +198,7 @@ class _Table:
         buffer.bytes_at(self._vtable, self._vtable_len)
         buffer.bytes_at(place, self._len)
 
-    def _field(self, number: int, size: int) -> Optional[int]:
+    def _field(self, number: int, size: int) -> int | None:
         """The place of a field that takes ``size`` bytes of the table."""
         entry = 4 + 2 * number
         if entry + 2 > self._vtable_len:
@@ -210,25 +210,25 @@ class _Table:
             raise Unreadable(f"field {number} lies behind the end of its table")
         return self._place + offset
 
-    def u8(self, number: int) -> Optional[int]:
+    def u8(self, number: int) -> int | None:
         place = self._field(number, 1)
         return None if place is None else self._buffer.bytes_at(place, 1)[0]
 
-    def u32(self, number: int) -> Optional[int]:
+    def u32(self, number: int) -> int | None:
         place = self._field(number, 4)
         return None if place is None else self._buffer.u32(place)
 
-    def pair_of_u64(self, number: int) -> Optional[tuple[int, int]]:
+    def pair_of_u64(self, number: int) -> tuple[int, int] | None:
         place = self._field(number, 16)
         if place is None:
             return None
         first, second = struct.unpack("<QQ", self._buffer.bytes_at(place, 16))
         return first, second
 
-    def text(self, number: int) -> Optional[str]:
+    def text(self, number: int) -> str | None:
         place = self._field(number, 4)
         return None if place is None else self._buffer.text(self._buffer.target(place))
 
-    def table(self, number: int) -> Optional[_Table]:
+    def table(self, number: int) -> _Table | None:
         place = self._field(number, 4)
         return None if place is None else _Table(self._buffer, self._buffer.target(place))

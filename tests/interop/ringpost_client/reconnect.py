@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Optional
 
 from .faults import CloseReason, reason_name
 from .frames import RETRY_NEVER, GoAway
@@ -34,10 +33,10 @@ class End:
     ``reason`` is that of the server's ``Close``; ``None``: the connection is just over.
     """
 
-    reason: Optional[int] = None
+    reason: int | None = None
     retry_after_ms: int = 0
     text: str = ""
-    go_away: Optional[GoAway] = None
+    go_away: GoAway | None = None
 
     def __str__(self) -> str:
         if self.go_away is not None:
@@ -59,7 +58,7 @@ class Plan:
 class Backoff:
     """A random time of 0 to *d*; *d* doubles with every failure in a row ("full jitter")."""
 
-    def __init__(self, chance: Optional[random.Random] = None) -> None:
+    def __init__(self, chance: random.Random | None = None) -> None:
         self._chance = chance or random.Random()
         self._delay_s = DELAY_FIRST_S
 

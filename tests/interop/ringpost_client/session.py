@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable, NoReturn, Optional
+from collections.abc import Callable
+from typing import NoReturn
 
 from .faults import CloseReason, WireError
-from .frames import ACK_IDS_MAX, Ack, Close, CommandResult, Frame, GoAway, Hello, Ping, Pong
-from .frames import Push, Side, UpstreamAck, Welcome
+from .frames import (
+    ACK_IDS_MAX,
+    Ack,
+    Close,
+    CommandResult,
+    Frame,
+    GoAway,
+    Hello,
+    Ping,
+    Pong,
+    Push,
+    Side,
+    UpstreamAck,
+    Welcome,
+)
 from .inbox import Inbox
 from .outbox import Outbox
 from .reconnect import End
@@ -45,7 +59,7 @@ class Session:
         self._outbox = outbox
         self._ack_delay_s = ack_delay_s
         self._reader = FrameReader(Side.SERVER)
-        self._welcome: Optional[Welcome] = None
+        self._welcome: Welcome | None = None
         self._leaving = threading.Event()
         self._dropping = threading.Event()
         self._unacked: set[int] = set()
@@ -69,7 +83,7 @@ class Session:
             welcome = self._greeted(hello)
             self._outbox.session_began()
             on_welcome(welcome)
-            self._live(welcome)
+            return self._live(welcome)
         except _Over as over:
             return over.end
         except WireError as error:
@@ -93,7 +107,7 @@ class Session:
             self._refuse(CloseReason.PROTOCOL_ERROR, "a login was answered with another CID")
         return self._welcome
 
-    def _live(self, welcome: Welcome) -> None:
+    def _live(self, welcome: Welcome) -> NoReturn:
         interval = float(welcome.heartbeat_s)
         self._heard_at = time.monotonic()
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
@@ -20,7 +19,7 @@ class Silence:
     def _since_begin_s(self, unix_s: float) -> float:
         return (unix_s + self.zone_min * 60 - self.begin_hour * _HOUR_S) % _DAY_S
 
-    def ends_at(self, unix_s: float) -> Optional[float]:
+    def ends_at(self, unix_s: float) -> float | None:
         """When the silent hours that hold now are over; ``None``: none hold now."""
         since, whole = self._since_begin_s(unix_s), self.hours * _HOUR_S
         return unix_s + whole - since if since < whole else None

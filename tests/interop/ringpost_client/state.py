@@ -11,7 +11,7 @@ import pathlib
 import secrets
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 from .frames import IDENTITY_LEN, SECRET_LEN
 
@@ -44,15 +44,15 @@ class State:
     path: pathlib.Path
     install_id: bytes
     secret: bytes = field(repr=False)
-    cid: Optional[bytes] = None
+    cid: bytes | None = None
     #: Every message up to this id is handled; messages are handled in the order of their ids.
     handled: int = 0
     reports: list[KeptReport] = field(default_factory=list)
     upstreams: list[KeptUpstream] = field(default_factory=list)
     #: begin_hour, hours, zone_min
-    silence: Optional[tuple[int, int, int]] = None
+    silence: tuple[int, int, int] | None = None
     #: The device info that the server has, as a list of its fields.
-    told_info: Optional[list[Any]] = None
+    told_info: list[Any] | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
@@ -96,9 +96,7 @@ class State:
             "secret": self.secret.hex(),
             "cid": None if self.cid is None else self.cid.hex(),
             "handled": f"{self.handled:016x}",
-            "reports": [
-                [f"{one.message_id:016x}", one.action, one.at_ms] for one in self.reports
-            ],
+            "reports": [[f"{one.message_id:016x}", one.action, one.at_ms] for one in self.reports],
             "upstreams": [
                 [f"{one.upstream_id:016x}", one.task_id, one.body.hex(), one.at_ms, one.stored]
                 for one in self.upstreams

@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import ssl
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 ALPN = "ringpost/1"
 _READ_LEN = 65_536
@@ -63,7 +63,7 @@ class Transport:
         address: tuple[str, int],
         names: Sequence[str],
         context: ssl.SSLContext,
-        ticket: Optional[ssl.SSLSession],
+        ticket: ssl.SSLSession | None,
         timeout_s: float,
     ) -> Transport:
         """Connects; the certificate must be valid for one of ``names`` (R-3, R-38).
@@ -83,7 +83,7 @@ class Transport:
         address: tuple[str, int],
         name: str,
         context: ssl.SSLContext,
-        ticket: Optional[ssl.SSLSession],
+        ticket: ssl.SSLSession | None,
         timeout_s: float,
     ) -> Transport:
         tcp = socket.create_connection(address, timeout=timeout_s)
@@ -102,11 +102,11 @@ class Transport:
         return bool(self._tls.session_reused)
 
     @property
-    def ticket(self) -> Optional[ssl.SSLSession]:
+    def ticket(self) -> ssl.SSLSession | None:
         """What resumes this session later (R-4); there once something was read."""
         return self._tls.session
 
-    def read(self) -> Optional[bytes]:
+    def read(self) -> bytes | None:
         """What came. Empty: nothing now. ``None``: the peer has ended the connection."""
         try:
             return self._tls.recv(_READ_LEN) or None
