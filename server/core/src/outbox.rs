@@ -183,6 +183,8 @@ impl Outbox {
     /// A message of this device became durable. One without a row that finds no room is final
     /// at once and comes back in `finals`.
     pub fn stored(&mut self, message: StoredMessage, finals: &mut Finals) {
+        // Whatever the device said at its login, it cannot have handled what was made since.
+        self.resume = self.resume.min(MessageId(message.id.0.saturating_sub(1)));
         if message.id <= self.fed {
             // A page that was read after the commit brought it already; one without a row comes
             // too late to be in order.

@@ -123,7 +123,10 @@ impl World {
                 (
                     Identity::Login(cid),
                     *cid.as_bytes(),
-                    self.message(cid, line.named_or("resume", "0")),
+                    match line.named_or("resume", "0") {
+                        "beyond" => MessageId(u64::MAX),
+                        ordinal => self.message(cid, ordinal),
+                    },
                 )
             }
         };

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `world shards=2 devices_may_bind=no hello=300s` | only as the first line |
 //! | `open s1 at=1` | a connection lands on a shard |
-//! | `hello s1 register install=1 secret=1` / `hello s1 login A secret=1` | with `app= hb= resume= sign=` |
+//! | `hello s1 register install=1 secret=1` / `hello s1 login A secret=1` | with `app= hb= resume= sign=` (`resume=beyond` is above every id) |
 //! | `ping s1` `pong s1` `ack s1 1 2` `bye s1` `garbage s1` `welcome s1` | frames |
 //! | `cmd s1 7 bind alice type=t` (`unbind`, `drop`, `unknown`) | a device's command |
 //! | `cmd s1 7 settags a,b` (`querytags`, `switch off`, `silent 22 10 480`, `info brand= model= notify=off`, `badge 5`, `token apns x`) | another |

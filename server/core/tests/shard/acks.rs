@@ -267,3 +267,23 @@ fn given_a_device_that_never_acks_the_first_when_all_others_are_acked_should_be_
         "
     ));
 }
+
+#[test]
+fn given_a_resume_beyond_every_id_when_pushed_to_afterwards_should_send_what_is_new() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A body=before
+        commit               -> answered r t A:offline
+        open s2
+        hello s2 login A resume=beyond -> welcome s2 A known hb=240
+        read
+        push A body=after
+        commit               -> push s2 2 after
+                             -> answered r t A:online
+        tick 1s
+        commit
+        cursor A 1
+        "
+    ));
+}
