@@ -12,9 +12,11 @@ use protocol::{Frame, GoAwayReason, Identity};
 use sdk_sim::third_party::{BlockingThirdParty, Credentials, Push, PushBody};
 
 #[test]
-fn given_live_devices_when_stopped_should_tell_them_to_go_and_exit_zero() {
+fn given_live_devices_when_stopped_should_tell_them_where_to_go_and_exit_zero() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 2, &[]);
+    let config = dir.path().join("ringpost.toml");
+    std::fs::write(&config, "[drain]\nendpoint = \"localhost:5225\"\n").expect("written");
+    let mut server = Server::start(dir.path(), 2, &["--config", config.to_str().expect("text")]);
     let bootstrap = server.bootstrap();
     let cid = register(&bootstrap, 1);
     let mut device = Device::connect(&bootstrap);
@@ -23,6 +25,7 @@ fn given_live_devices_when_stopped_should_tell_them_to_go_and_exit_zero() {
         let jitter_ms = device.receive_until("a go-away", |frame| match frame {
             Frame::GoAway(go) => {
                 assert_eq!(go.reason, GoAwayReason::Draining);
+                assert_eq!(go.endpoint, "localhost:5225");
                 Some(go.jitter_ms)
             }
             _ => None,

@@ -379,6 +379,7 @@ impl Fleet {
         self.lifecycle.enter(Stage::Draining);
         self.tell_shards(Control::Drain {
             jitter_ms: config.drain_jitter_ms,
+            endpoint: config.drain_endpoint.clone(),
         });
         let _ = stop.send(true);
         while serving.join_next().await.is_some() {}
@@ -388,7 +389,7 @@ impl Fleet {
     fn tell_shards(&mut self, control: Control) {
         for sender in &mut self.control {
             // A shard that ended already needs no telling.
-            let _ = sender.send(control);
+            let _ = sender.send(control.clone());
         }
     }
 

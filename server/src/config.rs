@@ -135,6 +135,7 @@ struct Heartbeat {
 struct Drain {
     timeout_s: Option<u64>,
     jitter_s: Option<u32>,
+    endpoint: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -214,6 +215,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Over how long devices spread their reconnects after a go-away, in ms.
     pub drain_jitter_ms: u32,
+    /// Where a go-away sends devices, HOST:PORT; empty: where they came from.
+    pub drain_endpoint: String,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -350,6 +353,7 @@ impl Config {
             webhooks: webhook_settings(&file.webhooks)?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
+            drain_endpoint: redirect(file.drain.endpoint.unwrap_or_default())?,
             log_format: format
                 .map(log_format)
                 .transpose()?
@@ -408,25 +412,53 @@ fn shard_count(given: Given) -> Result<u16, ConfigError> {
 /// More shards than any machine has cores; each takes a thread, a ring and N channels.
 const SHARDS_MAX: u16 = 256;
 
-fn host(given: Given) -> Result<String, ConfigError> {
-    let text = given
-        .text
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
+/// Whether it is a name or an address, without brackets or a port.
+fn is_host(text: &str) -> bool {
     let is_address = text.parse::<std::net::IpAddr>().is_ok();
     let is_name = !text.is_empty()
         && text.len() <= 253
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
-    if is_address || is_name {
+    is_address || is_name
+}
+
+fn host(given: Given) -> Result<String, ConfigError> {
+    let text = given
+        .text
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    if is_host(&text) {
         Ok(text)
     } else {
         Err(value(
             given.key,
             given.text,
             "want a host name or an address, without a port",
+        ))
+    }
+}
+
+/// The endpoint of a go-away: the length is what the frame holds.
+fn redirect(text: String) -> Result<String, ConfigError> {
+    let has_host_and_port = text.rsplit_once(':').is_some_and(|(name, port)| {
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        let is_host = match bare {
+            Some(bare) => bare.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => is_host(name) && name.parse::<std::net::Ipv6Addr>().is_err(),
+        };
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if text.len() <= 255 && (text.is_empty() || has_host_and_port) {
+        Ok(text)
+    } else {
+        Err(value(
+            "drain.endpoint",
+            text,
+            "want HOST:PORT of at most 255 bytes, an IPv6 address in brackets",
         ))
     }
 }

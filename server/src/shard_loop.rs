@@ -44,12 +44,14 @@ const SLICE: usize = 64;
 const CUT_EVERY_TICKS_MAX: u64 = 20;
 
 /// What the process asks of a shard.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Control {
     /// Take no new connections; tell devices to go away.
     Drain {
-        /// The window over which they should come back elsewhere.
+        /// The window over which they should come back.
         jitter_ms: u32,
+        /// Where: HOST:PORT of at most 255 bytes; empty: here.
+        endpoint: String,
     },
     /// Close what is left, write down what is unwritten, end.
     Finish,
@@ -329,9 +331,15 @@ impl ShardLoop {
         if let Some(control) = inboxes.control.take() {
             listener.shut();
             match control {
-                Control::Drain { jitter_ms } => {
+                Control::Drain {
+                    jitter_ms,
+                    endpoint,
+                } => {
                     self.draining.set(Draining::Told);
-                    self.step(ShardEvent::Drain { jitter_ms });
+                    self.step(ShardEvent::Drain {
+                        jitter_ms,
+                        endpoint,
+                    });
                 }
                 Control::Finish => {
                     self.finishing.set(true);

@@ -205,7 +205,13 @@ impl World {
         self.server.stopping = true;
         let jitter_ms = self.dice.below(3_000) as u32;
         for at in 0..self.server.seats.len() {
-            self.step(at, ShardEvent::Drain { jitter_ms });
+            self.step(
+                at,
+                ShardEvent::Drain {
+                    jitter_ms,
+                    endpoint: String::new(),
+                },
+            );
         }
         let process = self.server.process;
         let after_us = self.dice.within(0, 6_000_000);

@@ -32,6 +32,8 @@ pub enum ShardEvent {
     Drain {
         /// The window over which devices should spread their reconnects.
         jitter_ms: u32,
+        /// Where devices should connect then, HOST:PORT of at most 255 bytes; empty: where they did.
+        endpoint: String,
     },
     /// The drain is over: close what is left and write down what is unwritten.
     Finish,

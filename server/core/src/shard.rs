@@ -118,6 +118,7 @@ pub struct Shard {
 #[derive(Debug)]
 struct Draining {
     jitter_ms: u32,
+    endpoint: String,
     left: Vec<SessionId>,
 }
 
@@ -205,7 +206,10 @@ impl Shard {
             ShardEvent::Committed(committed) => self.on_committed(now, committed, effects),
             ShardEvent::Read(done) => self.on_read(now, done, effects),
             ShardEvent::Tick => self.on_tick(now, effects),
-            ShardEvent::Drain { jitter_ms } => self.on_drain(jitter_ms),
+            ShardEvent::Drain {
+                jitter_ms,
+                endpoint,
+            } => self.on_drain(jitter_ms, endpoint),
             ShardEvent::Finish => self.on_finish(effects),
         }
         if self.devices.dirty_len() >= DIRTY_LEN_MAX || self.finals.len() >= FINALS_LEN_MAX {

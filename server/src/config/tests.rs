@@ -96,6 +96,44 @@ fn given_a_bad_value_when_loaded_should_name_where_it_came_from() {
 }
 
 #[test]
+fn given_an_endpoint_of_a_drain_when_loaded_should_be_a_host_and_a_port() {
+    for good in [
+        "",
+        "push2.example.org:5224",
+        "192.0.2.7:1",
+        "[2001:db8::1]:5224",
+    ] {
+        let config = load(
+            ServeArgs::default(),
+            &[],
+            &format!("[drain]\nendpoint = \"{good}\"\n"),
+        )
+        .expect("good");
+        assert_eq!(config.drain_endpoint, good);
+    }
+    let long = format!("{}:5224", "a".repeat(251));
+    for bad in [
+        "push2",
+        ":5224",
+        "push2:0",
+        "push2:70000",
+        "2001:db8::1:5224",
+        "a b:1",
+        &long,
+    ] {
+        let error = load(
+            ServeArgs::default(),
+            &[],
+            &format!("[drain]\nendpoint = \"{bad}\"\n"),
+        )
+        .expect_err(bad)
+        .to_string();
+        assert!(error.starts_with("drain.endpoint = "), "{error}");
+        assert!(error.contains("HOST:PORT"), "{error}");
+    }
+}
+
+#[test]
 fn given_webhooks_in_the_file_when_loaded_should_be_set_within_their_bounds() {
     let load = |keys: &str| load(ServeArgs::default(), &[], &format!("[webhooks]\n{keys}"));
     let keys = "allow_private = true\ntimeout_s = 3\nretry_first_ms = 20\n\

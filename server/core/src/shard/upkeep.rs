@@ -117,17 +117,21 @@ impl Shard {
         self.commit(Op::Cursors { moves, finals }, effects);
     }
 
-    pub(super) fn on_drain(&mut self, jitter_ms: u32) {
+    pub(super) fn on_drain(&mut self, jitter_ms: u32, endpoint: String) {
         let mut left: Vec<SessionId> = self.sessions.keys().copied().collect();
         left.sort_unstable();
-        self.draining = Some(Draining { jitter_ms, left });
+        self.draining = Some(Draining {
+            jitter_ms,
+            endpoint,
+            left,
+        });
     }
 
     fn tell_to_go(&mut self, effects: &mut Vec<Effect>) {
         let Some(draining) = &mut self.draining else {
             return;
         };
-        let jitter_ms = draining.jitter_ms;
+        let (jitter_ms, endpoint) = (draining.jitter_ms, draining.endpoint.clone());
         let from = draining.left.len().saturating_sub(GO_AWAY_PER_TICK);
         for session in draining.left.split_off(from) {
             match self.sessions.get(&session) {
@@ -135,7 +139,7 @@ impl Shard {
                     let go = GoAway {
                         reason: GoAwayReason::Draining,
                         jitter_ms,
-                        endpoint: String::new(),
+                        endpoint: endpoint.clone(),
                     };
                     effects.push(Effect::Send(session, Frame::GoAway(go)));
                 }
@@ -154,13 +158,9 @@ impl Shard {
         }
         self.flush(effects);
         // Who comes from here on is turned away, whether a drain went before or not.
-        let jitter_ms = self
-            .draining
-            .as_ref()
-            .map_or(0, |draining| draining.jitter_ms);
-        self.draining = Some(Draining {
-            jitter_ms,
-            left: Vec::new(),
-        });
+        match &mut self.draining {
+            Some(draining) => draining.left.clear(),
+            None => self.on_drain(0, String::new()),
+        }
     }
 }

@@ -89,7 +89,11 @@ impl World {
             }
             "drain" => {
                 let jitter_ms = duration_ms(line.word(1)) as u32;
-                self.all(|| ShardEvent::Drain { jitter_ms });
+                let endpoint = line.named_or("endpoint", "").to_owned();
+                self.all(|| ShardEvent::Drain {
+                    jitter_ms,
+                    endpoint: endpoint.clone(),
+                });
             }
             "finish" => self.all(|| ShardEvent::Finish),
             "crash" => {

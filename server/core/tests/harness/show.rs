@@ -133,7 +133,14 @@ pub(super) fn frame(
             )
         }
         Frame::UpstreamAck(ack) => format!("upstream {session} {} {}", ack.id.0, ack.status),
-        Frame::GoAway(go) => format!("goaway {session} {} jitter={}", go.reason, go.jitter_ms),
+        Frame::GoAway(go) => {
+            let to = match go.endpoint.as_str() {
+                "" => String::new(),
+                endpoint => format!(" endpoint={endpoint}"),
+            };
+            let (reason, jitter_ms) = (go.reason, go.jitter_ms);
+            format!("goaway {session} {reason} jitter={jitter_ms}{to}")
+        }
         other => format!("frame {session} {other:?}"),
     })
 }

@@ -191,7 +191,7 @@ impl Subject {
         subject.feed(ShardEvent::Tick);
         subject.enter(place.state);
         if place.draining {
-            subject.feed(ShardEvent::Drain { jitter_ms: 1_000 });
+            subject.feed(drain());
             if place.state == State::Live {
                 subject.feed(ShardEvent::Tick);
             }
@@ -355,7 +355,7 @@ impl Subject {
     }
 
     pub(crate) fn is_drained(&mut self) {
-        self.feed(ShardEvent::Drain { jitter_ms: 1_000 });
+        self.feed(drain());
         self.feed(ShardEvent::Tick);
     }
 
@@ -403,5 +403,12 @@ fn words(effect: &Effect) -> Option<String> {
         | Effect::Answer(..)
         | Effect::App(_)
         | Effect::AppGone(_) => None,
+    }
+}
+
+fn drain() -> ShardEvent {
+    ShardEvent::Drain {
+        jitter_ms: 1_000,
+        endpoint: String::new(),
     }
 }

@@ -31,6 +31,17 @@ fn given_a_drain_when_it_begins_should_tell_the_living_and_refuse_the_new() {
 }
 
 #[test]
+fn given_a_drain_that_redirects_when_it_begins_should_tell_the_living_where_to_go() {
+    check(&format!(
+        "{A}
+        drain 5s endpoint=push2.example.org:5224
+        tick 250ms         -> goaway s1 Draining jitter=5000 endpoint=push2.example.org:5224
+        bye s1             -> close s1 Normal
+        "
+    ));
+}
+
+#[test]
 fn given_a_hand_off_to_a_shard_that_drains_when_it_comes_should_be_closed() {
     check(
         "
