@@ -8,10 +8,8 @@ mod seat;
 mod signals;
 mod wiring;
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,6 +20,7 @@ use schema::record::App;
 use server_core::ids::ShardNo;
 use server_core::op::{Committed, Done, Op};
 use server_core::recovery::GroupsAtStart;
+use server_core::rows::RowsError;
 use server_core::shard::Identity;
 use tokio::sync::watch;
 
@@ -32,6 +31,7 @@ use wiring::Wiring;
 use crate::ask::{Asker, ToIngress};
 use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
 use crate::config::Config;
+use crate::data_folder;
 use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::mesh::{Bell, Inbox, Sender};
@@ -65,7 +65,7 @@ pub enum BootError {
     Store(#[from] crate::store::OpenError),
     /// The store opened and cannot be read or written.
     #[error(transparent)]
-    Rows(#[from] server_core::rows::RowsError),
+    Rows(#[from] RowsError),
     /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] certificate::CertificateError),
@@ -120,7 +120,10 @@ pub fn serve(config: &Config) -> Result<(), BootError> {
     let shards = config.shards.unwrap_or(resources.usable_cores);
     preflight::check(shards, resources.files)?;
     let shares = Shares::of_limit(resources.files, shards, config.admin.is_some());
-    let _lock = lock(&config.data)?;
+    let _lock = data_folder::take(&config.data).map_err(|reason| BootError::Data {
+        path: config.data.clone(),
+        reason,
+    })?;
     let mut fleet = Fleet::start(config, shards, &resources.cpus, shares)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -134,31 +137,6 @@ pub fn serve(config: &Config) -> Result<(), BootError> {
     runtime.shutdown_background();
     fleet.join();
     ended
-}
-
-/// Makes the data folder ours alone; the lock goes with the process.
-fn lock(data: &Path) -> Result<fs::File, BootError> {
-    let error = |reason: String| BootError::Data {
-        path: data.to_owned(),
-        reason,
-    };
-    if data.exists() && !data.is_dir() {
-        return Err(error("it is not a folder".into()));
-    }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(|cause| error(cause.to_string()))?;
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(data.join("lock"))
-        .map_err(|cause| error(cause.to_string()))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| error("another process serves from it".into()))?;
-    Ok(file)
 }
 
 /// All threads but the ingress, and what the ingress needs of them.
@@ -185,12 +163,15 @@ impl Fleet {
         shares: Shares,
     ) -> Result<Fleet, BootError> {
         let started = Instant::now();
-        let store = Store::open(&config.data.join("store"), shares.store)?;
+        let store = Store::open(&data_folder::store(&config.data), shares.store)?;
         let mut known = Default::default();
         let (mut apps, mut devices, groups, held) = {
             let view = store.view(&mut known)?;
             recovery::check_format(&view, store.path())?;
-            load(&view, shards)?
+            load(&view, shards).map_err(|error| match error {
+                RowsError::Read { .. } => Store::explained(store.path(), error.to_string()).into(),
+                other => BootError::from(other),
+            })?
         };
         let lifecycle = Lifecycle::default();
         let telemetry = Telemetry::new(shards, held);
@@ -448,7 +429,7 @@ type Loaded = (
     u64,
 );
 
-fn load(view: &View<'_>, shards: u16) -> Result<Loaded, BootError> {
+fn load(view: &View<'_>, shards: u16) -> Result<Loaded, RowsError> {
     let tally = recovery::tally(view)?;
     let held = tally
         .accepted

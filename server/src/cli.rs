@@ -1,13 +1,16 @@
-//! The command line: `serve`, and the commands that talk to a running server.
+//! The command line: `serve`, the commands that talk to a running server, and those for a data
+//! folder without one.
 
 mod admin_client;
 mod app;
+mod data;
 mod export;
 mod forget;
 mod import;
 mod inquiry;
 mod push;
 mod receipts;
+mod repair;
 mod table;
 
 use std::collections::HashMap;
@@ -16,18 +19,19 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use data::{DataArgs, EXIT_CONFIG};
+
 use crate::boot;
 use crate::config::{Config, ServeArgs};
 use crate::telemetry::start_log;
-
-/// `EX_CONFIG`: the operator must change something first.
-const EXIT_CONFIG: u8 = 78;
 
 /// Commands of the server.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server.
     Serve(ServeArgs),
+    /// Cut the damaged end of a journal that keeps the store from opening, after a copy of all.
+    Repair(DataArgs),
     /// Create, look at and change apps of a running server.
     App {
         /// What to do.
@@ -128,6 +132,7 @@ impl Command {
     pub fn run(self) -> ExitCode {
         let done = match self {
             Command::Serve(args) => return serve(&args),
+            Command::Repair(args) => return repair::run(&args),
             Command::App { command, target } => app::run(&command, &target),
             Command::Push { command, target } => push::run(&command, &target),
             Command::Task {

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod bootstrap;
 pub mod cli;
 pub mod config;
+mod data_folder;
 pub mod http;
 pub mod lifecycle;
 pub mod limits;

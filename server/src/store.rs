@@ -2,12 +2,19 @@
 //!
 //! `keyspaces` opens it and knows the names, `view` reads it, `committer` is the one thread that
 //! writes it, `reader` are the threads that read for shards, `recovery` loads what shards must
-//! know before they start. Nothing above this module knows fjall.
+//! know before they start. `journal`, `tables` and `synced` read what lies on the disk without
+//! fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
 
+mod aside;
 pub mod committer;
+pub mod damage;
+pub mod journal;
 mod keyspaces;
 pub mod reader;
 pub mod recovery;
+pub mod repair;
+mod synced;
+mod tables;
 mod view;
 
 pub use keyspaces::{OpenError, Store};

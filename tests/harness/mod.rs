@@ -109,7 +109,22 @@ impl Server {
         Self::start_with(dir, shards, &["--config", config], surroundings)
     }
 
+    /// Starts one on what lies under `dir`; how it ended and what it said if it does not serve.
+    pub fn try_start(dir: &Path, shards: u16) -> Result<Server, (ExitStatus, String)> {
+        Self::try_start_with(dir, shards, &[], Surroundings::default())
+    }
+
     fn start_with(dir: &Path, shards: u16, args: &[&str], surroundings: Surroundings) -> Server {
+        Self::try_start_with(dir, shards, args, surroundings)
+            .unwrap_or_else(|(status, log)| panic!("serve ended with {status}:\n{log}"))
+    }
+
+    fn try_start_with(
+        dir: &Path,
+        shards: u16,
+        args: &[&str],
+        surroundings: Surroundings,
+    ) -> Result<Server, (ExitStatus, String)> {
         let data = dir.join("data");
         let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         args.extend(["--shards".to_owned(), shards.to_string()]);
@@ -117,8 +132,8 @@ impl Server {
         let anywhere = "127.0.0.1:0";
         let (child, device, http) =
             Self::spawn(&data, &args, &log, [anywhere, anywhere], &surroundings)
-                .unwrap_or_else(|status| panic!("serve ended with {status}:\n{}", text(&log)));
-        Server {
+                .map_err(|status| (status, text(&log)))?;
+        Ok(Server {
             child,
             data,
             args,
@@ -126,7 +141,7 @@ impl Server {
             device,
             http,
             surroundings,
-        }
+        })
     }
 
     fn spawn(

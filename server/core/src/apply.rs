@@ -37,6 +37,7 @@ use crate::rows::{Keyspace, Overlay, Rows, RowsError, WriteSet};
 use app_facts::AppFacts;
 pub use days::finals;
 use full::Waiting;
+pub(crate) use message_ids::ID_CEILING_STEP_MS;
 pub use message_ids::{Ids, made_ms, made_on};
 pub use push::StoredStatus;
 use sums::SumsDelta;

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod alias_name;
+pub mod amends;
 pub mod apply;
 pub mod apps;
 pub mod audience_sets;

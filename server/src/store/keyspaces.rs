@@ -5,6 +5,8 @@
 //! snapshot can hold.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +15,9 @@ use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use server_core::clock::Day;
 use server_core::rows::{Keyspace, RowsError, WriteSet};
 
+use super::damage::{self, Damage, Remedy};
+use super::journal::COMMITS_KEY;
+use super::synced::{self, Synced};
 use crate::limits::{
     BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS,
 };
@@ -23,8 +28,19 @@ pub enum OpenError {
     /// Another process holds it.
     #[error("{} is in use by another process", .0.display())]
     InUse(PathBuf),
-    /// The store found damage or the disk failed. Nothing was changed.
-    #[error("the store in {} does not open: {reason}", .path.display())]
+    /// There is none.
+    #[error("there is no store in {}", .0.display())]
+    Missing(PathBuf),
+    /// A file of it is damaged. Nothing was changed.
+    #[error("{damage}; {}", remedy(.path, .damage))]
+    Damaged {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// The store found a fault or the disk failed.
+    #[error("the store in {} does not open: {reason}; {RESTORE}", .path.display())]
     Refused {
         /// Its folder.
         path: PathBuf,
@@ -43,12 +59,25 @@ pub enum OpenError {
     },
 }
 
+const RESTORE: &str = "restore a backup";
+
+fn remedy(store: &Path, damage: &Damage) -> String {
+    let data = store.parent().unwrap_or(store);
+    match damage.remedy {
+        Remedy::Repair => format!("run `ringpost repair --data {}`", data.display()),
+        Remedy::Restore => format!("it cannot be repaired, {RESTORE}"),
+    }
+}
+
 /// An open database. Cheap to clone: handles are shared.
 #[derive(Clone)]
 pub struct Store {
     pub(super) db: Database,
     fixed: Arc<BTreeMap<Keyspace, fjall::Keyspace>>,
     days_version: Arc<AtomicU64>,
+    /// Where commits are counted; no keyspace of the layout, but the store's own.
+    commits: fjall::Keyspace,
+    synced: Arc<Synced>,
     path: PathBuf,
 }
 
@@ -115,36 +144,131 @@ fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX)
 }
 
+type Parts = (
+    Database,
+    BTreeMap<Keyspace, fjall::Keyspace>,
+    fjall::Keyspace,
+);
+
+fn open_database(path: &Path, files_max: usize) -> Result<Parts, fjall::Error> {
+    let db = Database::builder(path)
+        .cache_size(BLOCK_CACHE_BYTES)
+        .max_journaling_size(JOURNAL_BYTES_MAX)
+        .worker_threads(STORE_WORKERS)
+        .max_cached_files(Some(files_max - STORE_FILES_WRITTEN))
+        .open()?;
+    let mut fixed = BTreeMap::new();
+    for keyspace in Keyspace::FIXED {
+        fixed.insert(keyspace, db.keyspace(&name_of(keyspace), options)?);
+    }
+    let commits = db.keyspace("commits", options)?;
+    Ok((db, fixed, commits))
+}
+
+/// Whether a database was ever made there.
+fn exists(path: &Path) -> bool {
+    path.join("version").exists()
+}
+
+fn refused(path: &Path, reason: String) -> OpenError {
+    OpenError::Refused {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
 impl Store {
     /// Opens or creates the database under `path`; it has no more than about `files_max` files open
     /// at one time. At least ten more than [`STORE_FILES_WRITTEN`].
+    ///
+    /// # Errors
+    /// Another process has it; it is damaged. What was answered and cannot be read is never passed
+    /// over.
     pub fn open(path: &Path, files_max: usize) -> Result<Store, OpenError> {
-        let refused = |error: fjall::Error| match error {
-            fjall::Error::Locked => OpenError::InUse(path.to_owned()),
-            other => OpenError::Refused {
+        if exists(path) {
+            // fjall has this file locked while it is open.
+            let lock = fs::File::open(path.join("lock")).and_then(|lock| {
+                lock.try_lock()?;
+                Ok(lock)
+            });
+            match lock {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return Err(OpenError::InUse(path.to_owned()));
+                }
+                Err(error) => return Err(refused(path, error.to_string())),
+            }
+            damage::before_open(path).map_err(|damage| OpenError::Damaged {
                 path: path.to_owned(),
-                reason: other.to_string(),
-            },
-        };
-        let db = Database::builder(path)
-            .cache_size(BLOCK_CACHE_BYTES)
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .worker_threads(STORE_WORKERS)
-            .max_cached_files(Some(files_max - STORE_FILES_WRITTEN))
-            .open()
-            .map_err(refused)?;
-        let mut fixed = BTreeMap::new();
-        for keyspace in Keyspace::FIXED {
-            let handle = db.keyspace(&name_of(keyspace), options).map_err(refused)?;
-            fixed.insert(keyspace, handle);
+                damage,
+            })?;
         }
-        let days_version = Arc::new(AtomicU64::new(1));
+        // On what it does not expect fjall panics here and there.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_database(path, files_max)));
+        let reason = match opened {
+            Ok(Ok(parts)) => return Self::with(path, parts),
+            Ok(Err(fjall::Error::Locked)) => return Err(OpenError::InUse(path.to_owned())),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "fjall panicked".to_owned(),
+        };
+        Err(Self::explained(path, reason))
+    }
+
+    /// As [`Store::open`], but makes none.
+    ///
+    /// # Errors
+    /// As there, and if there is none.
+    pub fn open_existing(path: &Path, files_max: usize) -> Result<Store, OpenError> {
+        if exists(path) {
+            Self::open(path, files_max)
+        } else {
+            Err(OpenError::Missing(path.to_owned()))
+        }
+    }
+
+    /// Why a store does not open or does not read, with the damaged file if there is one.
+    pub fn explained(path: &Path, reason: String) -> OpenError {
+        let damaged = damage::of_tables(path).unwrap_or_default();
+        match damaged.into_iter().next() {
+            Some(damage) => OpenError::Damaged {
+                path: path.to_owned(),
+                damage,
+            },
+            None => refused(path, reason),
+        }
+    }
+
+    fn with(path: &Path, (db, fixed, commits): Parts) -> Result<Store, OpenError> {
+        let failed = |error: &dyn std::error::Error| refused(path, error.to_string());
+        let row = commits.get(COMMITS_KEY).map_err(|error| failed(&error))?;
+        let held = row
+            .and_then(|row| row.as_ref().try_into().ok())
+            .map_or(0, u64::from_be_bytes);
+        if let Some(missing) = synced::read(path).map(|synced| synced.saturating_sub(held))
+            && missing > 0
+        {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                damage: Damage {
+                    file: damage::newest_journal(path),
+                    what: format!("{missing} commits that were synced are gone from its end"),
+                    remedy: Remedy::Repair,
+                },
+            });
+        }
         Ok(Store {
             db,
             fixed: Arc::new(fixed),
-            days_version,
+            days_version: Arc::new(AtomicU64::new(1)),
+            commits,
+            synced: Arc::new(Synced::open(path, held).map_err(|error| failed(&error))?),
             path: path.to_owned(),
         })
+    }
+
+    /// How many commits were synced since the store was made.
+    pub fn commits(&self) -> u64 {
+        self.synced.next() - 1
     }
 
     /// Its folder.
@@ -213,7 +337,14 @@ impl Store {
             let handle = self.day(days, Keyspace::Msg(day))?;
             batch.insert(&handle, key, value);
         }
-        batch.commit()?;
+        if sync {
+            let count = self.synced.next();
+            batch.insert(&self.commits, COMMITS_KEY, count.to_be_bytes());
+            batch.commit()?;
+            self.synced.done(count);
+        } else {
+            batch.commit()?;
+        }
         if writes.drops_any() {
             self.drop_days(days, &writes)?;
         }

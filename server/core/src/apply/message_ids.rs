@@ -9,7 +9,7 @@ use crate::rows::{Overlay, Rows, RowsError, WriteSet};
 
 /// How far ahead of the ids given a ceiling is written, in ms: one row a minute, and after a
 /// crash ids go on at most a minute in the future.
-const ID_CEILING_STEP_MS: u64 = 60_000;
+pub(crate) const ID_CEILING_STEP_MS: u64 = 60_000;
 const ID_COUNTER_BITS: u32 = 22;
 
 /// Gives message ids: 42 bits of ms, 22 bits of node and counter. They rise strictly, whatever

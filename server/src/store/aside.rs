@@ -1,0 +1,112 @@
+//! A copy of a folder of files that nobody writes, made before anything in it is changed.
+//!
+//! Always: it is whole and on the disk, or there is an error; runs of zeroes take no room in it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Bytes that are read at a time, and left out if all are zero.
+const PAGE_LEN: usize = 64 * 1024;
+
+/// What is left free on the disk beside the copy, so that the repair itself can write.
+const ROOM_LEFT: u64 = 16 * 1024 * 1024;
+
+/// Copies a folder to a new one.
+///
+/// # Errors
+/// The new one exists; there is no room; of the disk.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        let there = "it exists already";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, there));
+    }
+    let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    let (needed, free) = (size_of(from)? + ROOM_LEFT, free_in(parent)?);
+    if needed > free {
+        let why = format!("it needs {needed} bytes of the disk, {free} are free");
+        return Err(io::Error::new(io::ErrorKind::StorageFull, why));
+    }
+    copy_folder(from, to)?;
+    File::open(parent)?.sync_all()
+}
+
+/// Bytes that a folder takes on the disk.
+fn size_of(folder: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        sum += match metadata.is_dir() {
+            true => size_of(&entry.path())?,
+            false => metadata.blocks() * 512,
+        };
+    }
+    Ok(sum)
+}
+
+fn free_in(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail * disk.f_frsize)
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            copy_file(&from, &to)?;
+        }
+    }
+    File::open(to)?.sync_all()
+}
+
+/// Copies one file to a new one, for its owner alone.
+pub(super) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let to = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)?;
+    let mut page = vec![0; PAGE_LEN];
+    let mut at = 0;
+    loop {
+        let len = from.read(&mut page)?;
+        if len == 0 {
+            break;
+        }
+        if page[..len].iter().any(|byte| *byte != 0) {
+            to.write_all_at(&page[..len], at)?;
+        }
+        at += len as u64;
+    }
+    to.set_len(at)?;
+    (&to).flush()?;
+    to.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_a_folder_when_copied_should_be_equal_with_its_zeroes_and_never_go_over_another() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let from = dir.path().join("from");
+        fs::create_dir_all(from.join("deep")).expect("made");
+        let mut bytes = vec![0; 3 * PAGE_LEN + 7];
+        bytes[PAGE_LEN + 1] = 1;
+        fs::write(from.join("deep/file"), &bytes).expect("written");
+        let to = dir.path().join("to");
+        copy(&from, &to).expect("copied");
+        assert_eq!(fs::read(to.join("deep/file")).expect("there"), bytes);
+        let again = copy(&from, &to).expect_err("it is there");
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

@@ -1,0 +1,179 @@
+//! What helps a store that does not open because its journal is damaged: everything is copied
+//! aside, the journal is cut at its last good batch, and the store is told what it must not give
+//! out again.
+//!
+//! Owner: whoever holds the lock of the data folder. Always: nothing is touched if the store opens,
+//! if a table is damaged, or if the copy cannot be made.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use server_core::amends::after_loss;
+
+use super::aside;
+use super::damage::{self, Damage, JournalFile};
+use super::journal::Rest;
+use super::keyspaces::{OpenError, Store};
+use super::synced;
+
+/// A store that opens again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// Journals that were cut, or taken away whole because they follow one that was.
+    pub cuts: Vec<Cut>,
+    /// Commits that had been synced, and answered, and are gone; `None` if it is not known.
+    pub commits_lost: Option<u64>,
+}
+
+/// What was taken off one journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The journal.
+    pub file: PathBuf,
+    /// Where it ends now; `None` if the file is gone.
+    pub at: Option<u64>,
+    /// Bytes behind that.
+    pub bytes: u64,
+    /// Batches that can be told in them: a damaged one counts as one.
+    pub batches: u64,
+}
+
+/// What became of a repair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store opens as it is; nothing was changed.
+    Opens,
+    /// It opens now.
+    Repaired(Repaired),
+}
+
+/// Why there is no repair.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// Another process has it, there is none, or it is of another format.
+    #[error(transparent)]
+    Open(OpenError),
+    /// Files are damaged that cannot be done without.
+    #[error("{} cannot be repaired: restore a backup", list(.0))]
+    Beyond(Vec<Damage>),
+    /// fjall refuses, and no file of it looks damaged.
+    #[error("no damaged file was found, yet {0}")]
+    Unknown(OpenError),
+    /// There is no copy, so nothing was changed.
+    #[error("copying the folder to {}: {error}; nothing was changed", .to.display())]
+    Aside {
+        /// Where it was to go.
+        to: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The copy is there, the journal could not be cut or written to.
+    #[error("{what}: {reason}; the copy has all that was there")]
+    Failed {
+        /// What was done.
+        what: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+fn list(damages: &[Damage]) -> String {
+    let lines: Vec<String> = damages.iter().map(Damage::to_string).collect();
+    lines.join("; ")
+}
+
+fn failed<E: ToString>(what: &'static str) -> impl Fn(E) -> RepairError {
+    move |reason| RepairError::Failed {
+        what,
+        reason: reason.to_string(),
+    }
+}
+
+/// Repairs the store of a data folder, which is first copied to `copy` as a whole.
+///
+/// # Errors
+/// See [`RepairError`].
+pub fn repair(
+    data: &Path,
+    store: &Path,
+    copy: &Path,
+    files_max: usize,
+    now_ms: u64,
+) -> Result<Outcome, RepairError> {
+    let refused = match Store::open_existing(store, files_max) {
+        Ok(_) => return Ok(Outcome::Opens),
+        Err(error @ (OpenError::Refused { .. } | OpenError::Damaged { .. })) => error,
+        Err(error) => return Err(RepairError::Open(error)),
+    };
+    let reading = failed("reading the store");
+    let beyond = damage::of_tables(store).map_err(&reading)?;
+    if !beyond.is_empty() {
+        return Err(RepairError::Beyond(beyond));
+    }
+    let journals = damage::journals(store).map_err(&reading)?;
+    let is_behind = matches!(refused, OpenError::Damaged { .. });
+    let first = first_damaged(store, &journals);
+    if first.is_none() && !is_behind {
+        return Err(RepairError::Unknown(refused));
+    }
+    aside::copy(data, copy).map_err(|error| RepairError::Aside {
+        to: copy.to_owned(),
+        error,
+    })?;
+    let was_synced = synced::read(store);
+    let cuts = first.map_or(Ok(Vec::new()), |first| cut_from(&journals, first));
+    let cuts = cuts.map_err(failed("cutting the journal"))?;
+    synced::forget(store).map_err(failed("forgetting the count of commits"))?;
+    let opened = Store::open(store, files_max).map_err(failed("opening the store"))?;
+    let held = opened.commits();
+    amend(&opened, now_ms).map_err(failed("writing to the store"))?;
+    Ok(Outcome::Repaired(Repaired {
+        cuts,
+        commits_lost: was_synced.map(|synced| synced.saturating_sub(held)),
+    }))
+}
+
+/// The first journal that does not open as it is.
+fn first_damaged(store: &Path, journals: &[JournalFile]) -> Option<usize> {
+    let damage = damage::of_journals(store, journals)?;
+    journals.iter().position(|file| file.file == damage.file)
+}
+
+/// Cuts one journal. Those behind it hold what was written on top of what is lost, so they go.
+fn cut_from(journals: &[JournalFile], first: usize) -> io::Result<Vec<Cut>> {
+    let mut cuts = Vec::new();
+    for (at, file) in journals.iter().enumerate().skip(first) {
+        let (journal, whole) = (&file.journal, at > first);
+        let (bytes, batches) = match journal.rest {
+            Rest::Nothing => (0, 0),
+            Rest::Unfinished { len } => (len, 1),
+            Rest::Damaged {
+                len,
+                batches_behind,
+                ..
+            } => (len, batches_behind + 1),
+        };
+        if whole {
+            std::fs::remove_file(&file.file)?;
+        } else {
+            damage::cut(&file.file, journal.good_len)?;
+        }
+        cuts.push(Cut {
+            file: file.file.clone(),
+            at: (!whole).then_some(journal.good_len),
+            bytes: bytes + if whole { journal.good_len } else { 0 },
+            batches: batches + if whole { journal.batches } else { 0 },
+        });
+    }
+    Ok(cuts)
+}
+
+fn amend(store: &Store, now_ms: u64) -> Result<(), String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let mut days = store.days().map_err(|error| text(&error))?;
+    let writes = after_loss(&store.view_with(&days), now_ms).map_err(|error| text(&error))?;
+    store
+        .commit(&mut days, writes, true)
+        .map_err(|error| text(&error))?;
+    store.sync().map_err(|error| text(&error))
+}
