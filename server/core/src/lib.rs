@@ -14,6 +14,7 @@ pub mod amends;
 pub mod apply;
 pub mod apps;
 pub mod audience_sets;
+pub mod check;
 pub mod clock;
 pub mod command;
 pub mod counters;

@@ -149,6 +149,9 @@ pub const PORTABLE_SCAN_MAX: usize = 10_000;
 /// Bytes of one page of an export; a device more may come. Full: as [`PORTABLE_SCAN_MAX`].
 pub const PORTABLE_PAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Faults that a check of a store keeps with their keys. More are counted only.
+pub const FAULTS_LEN_MAX: usize = 1000;
+
 /// Sessions told to go away in one tick of a drain, so that reconnects spread.
 pub const GO_AWAY_PER_TICK: usize = 512;
 

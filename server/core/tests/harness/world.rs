@@ -332,6 +332,7 @@ impl World {
             && self.held_reads.is_empty();
         if nothing_waits && self.shards.iter().all(Shard::is_at_rest) {
             super::sums::check(&self.rows, self.forgotten_max);
+            super::sums::fit_together(&self.rows, self.now.wall_ms);
         }
     }
 
@@ -354,6 +355,7 @@ impl World {
         }
         self.check_invariants();
         super::sums::check(&self.rows, self.forgotten_max);
+        super::sums::fit_together(&self.rows, self.now.wall_ms);
         assert!(self.tickets.is_empty(), "unanswered: {:?}", self.tickets);
     }
 

@@ -1,0 +1,107 @@
+//! Pushes to many: each with its names, its sums and its whole body.
+
+use schema::record::{Group, Number, Sums, Walk};
+
+use super::{Check, Look, Wrong, app_of, ensure, text};
+use crate::clock::Day;
+use crate::group::{GroupNo, GroupState};
+use crate::ids::AppNo;
+use crate::keys;
+use crate::rows::{Keyspace, Rows};
+
+impl<R: Rows> Check<'_, R> {
+    /// The group push with this number.
+    pub(super) fn group_no(&self, number: GroupNo) -> Result<Group, Wrong> {
+        let row = self.get(Keyspace::Group, &keys::group(number))?;
+        let row = row.ok_or("its group push is gone")?;
+        Group::decode(&row).map_err(|_| "its group push is damaged".into())
+    }
+
+    pub(super) fn group(&self, key: &[u8], value: &[u8]) -> Look {
+        let number = number_of(key, 8)?;
+        let group = Group::decode(value)?;
+        let app = AppNo(group.app);
+        let task = keys::group_of_task(app, &group.task_id);
+        let task = self.get(Keyspace::GroupOfTask, &task)?;
+        let task = Number::decode(&task.ok_or("its task does not name it")?)?;
+        ensure(task.value == number.0, "its task names another")?;
+        if !group.group_name.is_empty() {
+            let name = keys::group_of_name(app, &group.group_name, number);
+            let has = self.has(Keyspace::GroupOfName, &name)?;
+            ensure(has, "its group name does not name it")?;
+        }
+        self.whole_body(number, &group)
+    }
+
+    fn whole_body(&self, number: GroupNo, group: &Group) -> Look {
+        let keyspace = Keyspace::Body(Day::of_ms(group.expires_ms));
+        if !self.days.contains(&keyspace) {
+            // A clock that ran ahead may have dropped the day of one that has not begun.
+            let sends = GroupState::from_number(group.state) == GroupState::Running;
+            return ensure(
+                !sends || group.expires_ms <= self.now_ms,
+                "its body is gone",
+            );
+        }
+        for piece in 0..group.pieces {
+            let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
+            let has = self.has(keyspace, &keys::body(number, piece))?;
+            ensure(has, "a piece of its body is gone")?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn body(&self, day: Day, key: &[u8]) -> Look {
+        ensure(key.len() == 9, "its key is no group push and piece")?;
+        let group = self.group_no(number_of(&key[..8], 8)?)?;
+        ensure(
+            Day::of_ms(group.expires_ms) == day,
+            "its group push ends on another day",
+        )?;
+        ensure(
+            u16::from(key[8]) < group.pieces,
+            "its group push has fewer pieces",
+        )
+    }
+
+    pub(super) fn group_of_task(&self, key: &[u8], value: &[u8]) -> Look {
+        let number = GroupNo(Number::decode(value)?.value);
+        let mut rest = key;
+        let app = app_of(&mut rest)?;
+        let group = self.group_no(number)?;
+        ensure(
+            group.app == app.0 && group.task_id.as_bytes() == rest,
+            "its group push has another app or task",
+        )
+    }
+
+    pub(super) fn group_of_name(&self, key: &[u8]) -> Look {
+        let mut rest = key;
+        let app = app_of(&mut rest)?;
+        let name = text(&mut rest)?;
+        let group = self.group_no(number_of(rest, 8)?)?;
+        ensure(
+            group.app == app.0 && group.group_name == name,
+            "its group push has another app or name",
+        )
+    }
+
+    pub(super) fn group_sums(&self, key: &[u8], value: &[u8]) -> Look {
+        let sums = Sums::decode(value)?;
+        self.group_no(number_of(key, 8)?)?;
+        let ended = sums.acked + sums.expired + sums.filtered + sums.revoked;
+        ensure(ended <= sums.targets, "more messages ended than were made")
+    }
+
+    pub(super) fn walk(&self, key: &[u8], value: &[u8]) -> Look {
+        Walk::decode(value)?;
+        let (shards, shard) = keys::walk_of(key).ok_or("its key has no shard")?;
+        ensure(shard.0 < shards, "there were fewer shards")?;
+        self.group_no(number_of(&key[..8], 8)?).map(|_| ())
+    }
+}
+
+fn number_of(key: &[u8], len: usize) -> Result<GroupNo, Wrong> {
+    ensure(key.len() == len, "its key is no group push")?;
+    Ok(keys::group_at_end(key).ok_or("its key is no group push")?)
+}
