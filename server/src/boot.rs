@@ -4,6 +4,7 @@
 //! ingress, `ready`. Stop: device listeners shut and devices told to go, HTTP finished, sessions
 //! waited for, shards finished, committer emptied and synced.
 
+mod backups;
 mod seat;
 mod signals;
 mod wiring;
@@ -29,6 +30,7 @@ use signals::Signals;
 use wiring::Wiring;
 
 use crate::ask::{Asker, ToIngress};
+use crate::backup::{self, BackupDesk};
 use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
 use crate::config::Config;
 use crate::data_folder;
@@ -153,6 +155,8 @@ struct Fleet {
     admin: Option<TcpListener>,
     shares: Shares,
     bootstrap: Bootstrap,
+    backups: Option<BackupDesk>,
+    backup_writer: JoinHandle<()>,
 }
 
 impl Fleet {
@@ -215,6 +219,9 @@ impl Fleet {
         let tls = net::server_config(identity.chain, identity.key)?;
 
         let door = Arc::new(config.door.clone());
+        let (backups, orders) = backup::desk();
+        let backup_writer = backups::start(orders, store.clone(), config.data.clone())
+            .map_err(system("backup thread"))?;
         let mut wiring = Wiring::new(shards, &mut committer, store);
         let places = Places::new(shares.devices);
         let mut handles = Vec::new();
@@ -258,6 +265,8 @@ impl Fleet {
             admin,
             shares,
             bootstrap,
+            backups: Some(backups),
+            backup_writer,
         })
     }
 
@@ -280,6 +289,7 @@ impl Fleet {
         let (stop, stopped) = watch::channel(false);
         let settings = HttpSettings {
             admin_token: self.bootstrap.admin_token.clone(),
+            backups: self.backups.take(),
             ..config.ingress.clone()
         };
         let ingress = Rc::new(Ingress::new(
@@ -381,6 +391,7 @@ impl Fleet {
             readers,
             asker,
             control,
+            backup_writer,
             ..
         } = self;
         for (number, shard) in shards.into_iter().enumerate() {
@@ -392,8 +403,8 @@ impl Fleet {
         if committer.join().is_err() {
             tracing::error!("the committer did not end well");
         }
-        for reader in readers {
-            let _ = reader.join();
+        for thread in readers.into_iter().chain([backup_writer]) {
+            let _ = thread.join();
         }
         tracing::info!("ended");
     }

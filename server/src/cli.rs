@@ -3,6 +3,8 @@
 
 mod admin_client;
 mod app;
+mod backup;
+mod check;
 mod data;
 mod export;
 mod forget;
@@ -30,6 +32,8 @@ use crate::telemetry::start_log;
 pub enum Command {
     /// Run the server.
     Serve(ServeArgs),
+    /// Look at every file and every row of a data folder, and say what does not fit together.
+    Check(DataArgs),
     /// Cut the damaged end of a journal that keeps the store from opening, after a copy of all.
     Repair(DataArgs),
     /// Create, look at and change apps of a running server.
@@ -87,6 +91,15 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Write a copy of the data folder of a running server, to be served as it is.
+    Backup {
+        /// A new folder, on the machine of the server.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Take devices with tags and aliases over from elsewhere; CIDs are kept.
     Import {
         /// The AppID.
@@ -132,6 +145,7 @@ impl Command {
     pub fn run(self) -> ExitCode {
         let done = match self {
             Command::Serve(args) => return serve(&args),
+            Command::Check(args) => return check::run(&args),
             Command::Repair(args) => return repair::run(&args),
             Command::App { command, target } => app::run(&command, &target),
             Command::Push { command, target } => push::run(&command, &target),
@@ -164,6 +178,7 @@ impl Command {
                 target,
                 ..
             } => receipts::list(&appid, dead, &target),
+            Command::Backup { to, target } => backup::run(&to, &target),
             Command::Import {
                 appid,
                 file,

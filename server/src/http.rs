@@ -20,6 +20,7 @@ mod app_settings;
 mod at_the_door;
 mod audience;
 mod auth;
+mod backup;
 mod badge;
 #[cfg(test)]
 mod batches;

@@ -5,6 +5,7 @@
 
 pub mod addresses;
 pub mod ask;
+pub mod backup;
 pub mod boot;
 pub mod bootstrap;
 pub mod cli;

@@ -75,6 +75,9 @@ pub const CALLBACK_URL_LEN_MAX: usize = 1024;
 /// Characters of the secret of an app's callbacks: 64 bytes in hex, and as much again. When over: 20001.
 pub const CALLBACK_SECRET_LEN_MAX: usize = 128;
 
+/// Characters of the path of a backup: the longest that the kernel takes. When over: 20001.
+pub const BACKUP_PATH_LEN_MAX: usize = 4096;
+
 /// Elements of `data_list` and of a list of CIDs in a path, as Getui documents. When over: 20001.
 pub const API_LIST_LEN_MAX: usize = 1000;
 

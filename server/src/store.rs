@@ -5,8 +5,9 @@
 //! know before they start. `journal`, `tables` and `synced` read what lies on the disk without
 //! fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
 
-mod aside;
+pub(crate) mod aside;
 pub mod committer;
+pub mod copy;
 pub mod damage;
 pub mod journal;
 mod keyspaces;
@@ -17,5 +18,5 @@ mod synced;
 mod tables;
 mod view;
 
-pub use keyspaces::{OpenError, Store};
+pub use keyspaces::{OpenError, Store, name_of};
 pub use view::View;

@@ -11,8 +11,9 @@ const COVERAGE: &str = "docs/rest-v2-coverage.md";
 const INGRESS: &str = "server/src/http";
 
 /// Readers of what operators send and of what is stored: no requests of the REST API.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 6] = [
     "admin.rs",
+    "backup.rs",
     "device_line.rs",
     "receipts.rs",
     "transfer.rs",

@@ -16,6 +16,7 @@ use super::vendor_desk::VendorDesk;
 use super::wire::WireTimes;
 use crate::addresses::{AddressList, Network};
 use crate::ask::Asker;
+use crate::backup::BackupDesk;
 use crate::lifecycle::Lifecycle;
 use crate::limits::HTTP_BODY_LEN_MAX;
 use crate::telemetry::Telemetry;
@@ -40,6 +41,8 @@ pub struct HttpSettings {
     pub body_len_max: usize,
     /// How devices without a connection are reached besides.
     pub vendor_channel: Option<Arc<dyn VendorChannel>>,
+    /// Where backups are asked for; `None` makes none.
+    pub backups: Option<BackupDesk>,
     /// From where third parties and operators may call.
     pub list: AddressList,
     /// Proxies whose word on the address of a caller is believed.
@@ -57,6 +60,7 @@ impl Default for HttpSettings {
             write_timeout: Duration::from_secs(30),
             body_len_max: HTTP_BODY_LEN_MAX,
             vendor_channel: None,
+            backups: None,
             list: AddressList::default(),
             trusted_proxies: Vec::new(),
         }

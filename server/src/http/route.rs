@@ -102,6 +102,8 @@ pub(super) enum Endpoint {
     AdminForget,
     AdminReceipts,
     ReplayReceipts,
+    OrderBackup,
+    Backup,
     ExportDevices,
     ImportDevices,
     Health,
@@ -131,6 +133,8 @@ impl Endpoint {
                 | Endpoint::AdminForget
                 | Endpoint::AdminReceipts
                 | Endpoint::ReplayReceipts
+                | Endpoint::OrderBackup
+                | Endpoint::Backup
                 | Endpoint::ExportDevices
                 | Endpoint::ImportDevices
         )
@@ -185,6 +189,7 @@ impl Endpoint {
                 | Endpoint::CreateApp
                 | Endpoint::ChangeApp
                 | Endpoint::RotateApp
+                | Endpoint::OrderBackup
                 | Endpoint::ImportDevices
         ) || self.is_push()
             || self.is_admin_push()
@@ -334,6 +339,8 @@ const TABLE: &[Row] = &[
     row("DELETE", "/admin/v1/apps/{}/devices/{}", Surfaces::ADMIN, Endpoint::AdminForget),
     row("GET", "/admin/v1/apps/{}/receipts", Surfaces::ADMIN, Endpoint::AdminReceipts),
     row("POST", "/admin/v1/apps/{}/receipts/replay", Surfaces::ADMIN, Endpoint::ReplayReceipts),
+    row("POST", "/admin/v1/backup", Surfaces::ADMIN, Endpoint::OrderBackup),
+    row("GET", "/admin/v1/backup", Surfaces::ADMIN, Endpoint::Backup),
     row("GET", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ExportDevices),
     row("POST", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ImportDevices),
 ];

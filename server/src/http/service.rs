@@ -27,11 +27,12 @@ use super::quota::Quota;
 use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
-    admin, alias, app_push, auth, badge, blacklist, caller, detail, forget, gzip, headcount,
-    inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task, transfer,
-    user, vendor_token,
+    admin, alias, app_push, auth, backup, badge, blacklist, caller, detail, forget, gzip,
+    headcount, inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task,
+    transfer, user, vendor_token,
 };
 use crate::addresses;
+use crate::backup::BackupDesk;
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
 
@@ -148,6 +149,10 @@ impl Call<'_> {
         }
     }
 
+    fn backups(&self) -> Option<&BackupDesk> {
+        self.ingress.settings.backups.as_ref()
+    }
+
     async fn admin(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
         admin::authorize(
             self.header(AUTHORIZATION.as_str()),
@@ -163,6 +168,8 @@ impl Call<'_> {
         match endpoint {
             Endpoint::Apps => return Ok(admin::list(asker)),
             Endpoint::CreateApp => return admin::create(asker, bytes, now_ms()).await,
+            Endpoint::OrderBackup => return backup::order(self.backups(), bytes),
+            Endpoint::Backup => return Ok(backup::stand(self.backups()).await),
             _ => {}
         }
         let turn = match endpoint.changes_app() {

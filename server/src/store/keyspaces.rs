@@ -59,6 +59,9 @@ pub enum OpenError {
     },
 }
 
+/// The keyspace where commits are counted.
+pub(super) const COMMITS_NAME: &str = "commits";
+
 const RESTORE: &str = "restore a backup";
 
 fn remedy(store: &Path, damage: &Damage) -> String {
@@ -91,7 +94,8 @@ impl std::fmt::Debug for Store {
 
 pub(super) type Days = BTreeMap<Keyspace, fjall::Keyspace>;
 
-fn name_of(keyspace: Keyspace) -> String {
+/// What a keyspace is called on the disk.
+pub fn name_of(keyspace: Keyspace) -> String {
     match keyspace {
         Keyspace::Reg => "reg".into(),
         Keyspace::Cur => "cur".into(),
@@ -140,7 +144,7 @@ fn day_keyspace(name: &str) -> Option<Keyspace> {
     }
 }
 
-fn options() -> KeyspaceCreateOptions {
+pub(super) fn options() -> KeyspaceCreateOptions {
     KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX)
 }
 
@@ -161,7 +165,7 @@ fn open_database(path: &Path, files_max: usize) -> Result<Parts, fjall::Error> {
     for keyspace in Keyspace::FIXED {
         fixed.insert(keyspace, db.keyspace(&name_of(keyspace), options)?);
     }
-    let commits = db.keyspace("commits", options)?;
+    let commits = db.keyspace(COMMITS_NAME, options)?;
     Ok((db, fixed, commits))
 }
 
@@ -266,6 +270,18 @@ impl Store {
         })
     }
 
+    /// The day keyspaces that exist, in the order of their kinds.
+    ///
+    /// # Errors
+    /// The store cannot read.
+    pub fn day_keyspaces(&self) -> Result<Vec<Keyspace>, RowsError> {
+        let days = self.days().map_err(|error| RowsError::Read {
+            keyspace: Keyspace::Meta,
+            reason: error.to_string(),
+        })?;
+        Ok(days.into_keys().collect())
+    }
+
     /// How many commits were synced since the store was made.
     pub fn commits(&self) -> u64 {
         self.synced.next() - 1
@@ -278,6 +294,16 @@ impl Store {
 
     pub(super) fn fixed(&self, keyspace: Keyspace) -> Option<&fjall::Keyspace> {
         self.fixed.get(&keyspace)
+    }
+
+    pub(super) fn fixed_keyspaces(&self) -> impl Iterator<Item = (Keyspace, &fjall::Keyspace)> {
+        self.fixed
+            .iter()
+            .map(|(keyspace, handle)| (*keyspace, handle))
+    }
+
+    pub(super) fn commits_handle(&self) -> &fjall::Keyspace {
+        &self.commits
     }
 
     pub(super) fn days_version(&self) -> u64 {

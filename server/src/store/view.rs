@@ -64,6 +64,19 @@ impl Store {
 }
 
 impl View<'_> {
+    /// Every keyspace that it can see.
+    pub(super) fn handles(&self) -> impl Iterator<Item = (Keyspace, &fjall::Keyspace)> {
+        let days = self
+            .days
+            .iter()
+            .map(|(keyspace, handle)| (*keyspace, handle));
+        self.store.fixed_keyspaces().chain(days)
+    }
+
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     fn handle(&self, keyspace: Keyspace) -> Option<&fjall::Keyspace> {
         self.store
             .fixed(keyspace)

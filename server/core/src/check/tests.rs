@@ -178,6 +178,9 @@ fn with(rows: &MemoryRows, keyspace: Keyspace, key: &[u8], value: Option<Vec<u8>
     rows
 }
 
+/// A row with what is put there, and where that is seen.
+type Trial<'a> = (Keyspace, &'a [u8], Vec<u8>, &'a [Keyspace]);
+
 /// Where a fault is seen when a row of this keyspace is changed so.
 fn seen(
     rows: &MemoryRows,
@@ -309,7 +312,7 @@ fn given_rows_that_contradict_each_other_when_checked_should_be_found() {
     };
     let (install, _) = first(&rows, Keyspace::Install);
     use Keyspace::*;
-    let trials: [(Keyspace, &[u8], Vec<u8>, &[Keyspace]); 8] = [
+    let trials: [Trial<'_>; 8] = [
         (
             ClientAlias,
             &client_alias,

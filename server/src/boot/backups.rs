@@ -1,0 +1,126 @@
+//! The thread that writes backups: a copy of the store, with the files beside it, in a new folder.
+//!
+//! Always: the folder has its name only when all of it is on the disk; what was written of one that
+//! failed is taken away. A `lock` is not copied, so the copy can be served at once.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crate::backup::{Backup, BackupOrders};
+use crate::bootstrap::Bootstrap;
+use crate::data_folder;
+use crate::store::Store;
+use crate::store::aside::copy_file;
+use crate::store::copy::{CopyError, copy};
+
+/// Starts the thread. It ends when nobody can ask any more, in the middle of a backup if need be.
+pub(super) fn start(
+    mut orders: BackupOrders,
+    store: Store,
+    data: PathBuf,
+) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("backup".into())
+        .spawn(move || {
+            while let Some(to) = orders.wait() {
+                run(&orders, &store, &data, to);
+            }
+        })
+}
+
+fn run(orders: &BackupOrders, store: &Store, data: &Path, to: PathBuf) {
+    let started = Instant::now();
+    let running = |rows| Backup::Running {
+        to: to.clone(),
+        rows,
+    };
+    orders.tell(running(0));
+    tracing::info!(to = %to.display(), "a backup begins");
+    let written = write(store, data, &to, |rows| {
+        orders.tell(running(rows));
+        !orders.is_abandoned()
+    });
+    let took_ms = started.elapsed().as_millis() as u64;
+    let ended = match written {
+        Ok(rows) => {
+            tracing::info!(to = %to.display(), rows, took_ms, "the backup is written");
+            Backup::Done { to, rows, took_ms }
+        }
+        Err(why) => {
+            tracing::error!(to = %to.display(), error = why, "there is no backup");
+            Backup::Failed { to, why }
+        }
+    };
+    orders.tell(ended);
+}
+
+fn write(
+    store: &Store,
+    data: &Path,
+    to: &Path,
+    go_on: impl FnMut(u64) -> bool,
+) -> Result<u64, String> {
+    let mut half = to.as_os_str().to_owned();
+    half.push(".half");
+    let half = PathBuf::from(half);
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&half)
+        .map_err(|error| format!("{}: {error}", half.display()))?;
+    let written = fill(store, data, &half, go_on)
+        .map_err(|error| error.to_string())
+        .and_then(|rows| {
+            finish(&half, to).map_err(|error| error.to_string())?;
+            Ok(rows)
+        });
+    if written.is_err()
+        && let Err(error) = fs::remove_dir_all(&half)
+    {
+        tracing::warn!(%error, path = %half.display(), "a part of a backup stays");
+    }
+    written
+}
+
+fn fill(
+    store: &Store,
+    data: &Path,
+    half: &Path,
+    go_on: impl FnMut(u64) -> bool,
+) -> Result<u64, CopyError> {
+    let of_disk = |error: io::Error| CopyError::Store(error.to_string());
+    let rows = copy(store, &data_folder::store(half), go_on)?;
+    let bootstrap = Bootstrap::path_in(data);
+    copy_file(&bootstrap, &Bootstrap::path_in(half)).map_err(of_disk)?;
+    let tls = data.join("tls");
+    // With a certificate of the operator's there is none.
+    if tls.is_dir() {
+        copy_files(&tls, &half.join("tls")).map_err(of_disk)?;
+    }
+    Ok(rows)
+}
+
+fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy_file(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    File::open(to)?.sync_all()
+}
+
+fn finish(half: &Path, to: &Path) -> io::Result<()> {
+    File::open(half)?.sync_all()?;
+    // A rename would go over an empty folder.
+    if to.exists() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it is there by now",
+        ));
+    }
+    fs::rename(half, to)?;
+    File::open(to.parent().unwrap_or(to))?.sync_all()
+}
