@@ -204,7 +204,12 @@ fn given_a_table_with_a_bit_that_flipped_when_looked_at_should_be_named() {
         (Some(0), &Value::from(1)),
         "{told}"
     );
-    let table = table_with(&data, cid.as_bytes());
+    let table = data.join("store/keyspaces/1/tables/0");
+    let content = fs::read(&table).expect("the first table of the first keyspace");
+    assert!(
+        content.windows(16).any(|window| window == cid.as_bytes()),
+        "no registration"
+    );
     let mut bytes = fs::read(&table).expect("there");
     bytes[60] ^= 1;
     fs::write(&table, bytes).expect("written");
@@ -220,15 +225,53 @@ fn given_a_table_with_a_bit_that_flipped_when_looked_at_should_be_named() {
     assert!(log.contains("restore a backup"), "{log}");
 }
 
-/// The table of the keyspace that was made first, in which these bytes stand.
-fn table_with(data: &Path, bytes: &[u8]) -> PathBuf {
-    let tables = fs::read_dir(data.join("store/keyspaces/1/tables")).expect("tables");
-    let mut tables = tables.map(|entry| entry.expect("an entry").path());
-    let found = tables.find(|table| {
-        let content = fs::read(table).expect("there");
-        content.windows(bytes.len()).any(|window| window == bytes)
+#[test]
+fn given_a_table_of_messages_with_a_bit_that_flipped_when_served_should_go_on_for_the_others() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), 1, &[]);
+    let cids = [1, 2].map(|number| register(&server.bootstrap(), number));
+    let lost = text("in the table".into());
+    let pushed = server
+        .third_party()
+        .push_single_cid(&cids[0].to_string(), &lost);
+    pushed.expect("answered");
+    let other = tempfile::tempdir().expect("a folder");
+    let data = other.path().join("data");
+    let output = backup(&server, &data);
+    assert!(output.status.success(), "{output:?}");
+    let table = table_with(&data, b"in the table");
+    let mut bytes = fs::read(&table).expect("there");
+    bytes[60] ^= 1;
+    fs::write(&table, bytes).expect("written");
+    let (code, told) = check(&data);
+    assert_eq!(
+        (code, told["files"][0]["file"].as_str()),
+        (Some(1), table.to_str()),
+        "{told}"
+    );
+
+    let copy = Server::start(other.path(), 1, &[]);
+    let bootstrap = copy.bootstrap();
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cids[0]), [1; 32]));
+    wait_for("the log", || {
+        copy.log().contains("a read failed").then_some(())
     });
-    found.expect("a table with the registration")
+    assert!(received(&copy, 2, cids[1]).is_empty());
+}
+
+/// The table in which these bytes stand.
+fn table_with(data: &Path, bytes: &[u8]) -> PathBuf {
+    let keyspaces = fs::read_dir(data.join("store/keyspaces")).expect("keyspaces");
+    let folders = keyspaces.map(|entry| entry.expect("an entry").path().join("tables"));
+    let mut tables = folders.flat_map(|folder| fs::read_dir(folder).expect("tables"));
+    let found = tables.find_map(|table| {
+        let table = table.expect("an entry").path();
+        let content = fs::read(&table).expect("there");
+        let mut windows = content.windows(bytes.len());
+        windows.any(|window| window == bytes).then_some(table)
+    });
+    found.expect("a table with these bytes")
 }
 
 #[test]

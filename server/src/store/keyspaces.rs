@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use server_core::clock::Day;
@@ -61,6 +62,11 @@ pub enum OpenError {
 
 /// The keyspace where commits are counted.
 pub(super) const COMMITS_NAME: &str = "commits";
+
+/// How often the lock of a database is tried, and the pause between: one that was just closed in
+/// this process may still be on its way out.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 const RESTORE: &str = "restore a backup";
 
@@ -174,6 +180,20 @@ fn exists(path: &Path) -> bool {
     path.join("version").exists()
 }
 
+/// Takes the file that fjall has locked while it is open.
+fn locked(path: &Path) -> Result<fs::File, OpenError> {
+    let file = fs::File::open(path.join("lock"));
+    let file = file.map_err(|error| refused(path, error.to_string()))?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(refused(path, error.to_string())),
+        }
+    }
+    Err(OpenError::InUse(path.to_owned()))
+}
+
 fn refused(path: &Path, reason: String) -> OpenError {
     OpenError::Refused {
         path: path.to_owned(),
@@ -190,18 +210,7 @@ impl Store {
     /// over.
     pub fn open(path: &Path, files_max: usize) -> Result<Store, OpenError> {
         if exists(path) {
-            // fjall has this file locked while it is open.
-            let lock = fs::File::open(path.join("lock")).and_then(|lock| {
-                lock.try_lock()?;
-                Ok(lock)
-            });
-            match lock {
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    return Err(OpenError::InUse(path.to_owned()));
-                }
-                Err(error) => return Err(refused(path, error.to_string())),
-            }
+            let _lock = locked(path)?;
             damage::before_open(path).map_err(|damage| OpenError::Damaged {
                 path: path.to_owned(),
                 damage,

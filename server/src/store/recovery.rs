@@ -35,3 +35,39 @@ pub fn check_format(view: &View<'_>, path: &Path) -> Result<(), OpenError> {
         expected: keys::FORMAT,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use server_core::rows::WriteSet;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn given_a_store_of_a_newer_format_when_looked_at_should_be_refused_with_both_numbers() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("store");
+        let store = Store::open(&path, 64).expect("made");
+        let look = || {
+            let mut known = Default::default();
+            let view = store.view(&mut known).expect("a view");
+            check_format(&view, &path)
+        };
+        assert!(look().is_ok(), "a new one has none yet");
+        let mut days = store.days().expect("days");
+        for (value, is_ours) in [(keys::FORMAT, true), (keys::FORMAT + 1, false)] {
+            let mut writes = WriteSet::default();
+            let row = Number { value }.encode();
+            writes.put(Keyspace::Meta, meta::FORMAT.to_vec(), row);
+            store.commit(&mut days, writes, true).expect("written");
+            assert_eq!(look().is_ok(), is_ours);
+        }
+        let told = look().expect_err("refused").to_string();
+        let numbers = format!(
+            "format {}, this program reads {}",
+            keys::FORMAT + 1,
+            keys::FORMAT
+        );
+        assert!(told.contains(&numbers), "{told}");
+    }
+}

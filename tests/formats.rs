@@ -1,0 +1,143 @@
+//! Data folders that older versions wrote, as they wrote them: `formats/N.tar.gz` is one of format
+//! N, made by a server of its time, with `made.json` in it, which says what is to be found.
+//!
+//! Always: an archive is never made again. `CONTRIBUTING.md` says how that of a new format is added.
+
+#[path = "formats/contents.rs"]
+mod contents;
+mod harness;
+#[path = "formats/tarball.rs"]
+mod tarball;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use harness::{Server, Surroundings};
+use serde_json::{Value, json};
+use server_core::keys::FORMAT;
+use tempfile::TempDir;
+
+/// What the command line of a running server prints as JSON.
+pub fn ringpost(server: &Server, args: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+        .args(args)
+        .args(["--json", "--bootstrap"])
+        .arg(server.bootstrap_path())
+        .output()
+        .expect("runs");
+    assert!(output.status.success(), "{args:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+}
+
+fn archive(format: u64) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
+    folder.join(format!("{format}.tar.gz"))
+}
+
+fn now_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since
+        .expect("after 1970")
+        .as_secs()
+        .try_into()
+        .expect("before long")
+}
+
+/// A copy of the data folder of a format, and what is to be found in it.
+fn unpacked(format: u64) -> (TempDir, Value) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data");
+    tarball::unpack(&archive(format), &data);
+    let made = fs::read(data.join("made.json")).expect("what is in it");
+    (dir, serde_json::from_slice(&made).expect("JSON"))
+}
+
+/// A server whose clock shows some time after the folder was made.
+fn serve_after(dir: &Path, made: &Value, hours: i64) -> Server {
+    let library = dir.join("clock.so");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let built = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .arg(&library)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/clock.c"))
+        .output()
+        .expect("the C compiler that the build needs too");
+    assert!(built.status.success(), "{built:?}");
+    let offset = made["made_s"].as_i64().expect("a time") + hours * 3600 - now_s();
+    let surroundings = Surroundings {
+        variables: vec![
+            ("LD_PRELOAD", library.to_str().expect("text").to_owned()),
+            ("CLOCK_OFFSET_S", offset.to_string()),
+        ],
+        ..Surroundings::default()
+    };
+    // Third parties of the test have the clock of today.
+    Server::start_in(dir, 1, "[ingress]\ntimestamp_skew_s = 0\n", surroundings)
+}
+
+#[test]
+fn given_a_folder_of_each_format_when_served_today_should_have_all_that_lasts() {
+    for format in 1..=FORMAT {
+        let (dir, made) = unpacked(format);
+        let server = Server::start(dir.path(), 2, &[]);
+        contents::look_for_what_lasts(&server, &made);
+    }
+}
+
+#[test]
+fn given_a_folder_of_each_format_when_served_in_its_time_should_have_everything() {
+    for format in 1..=FORMAT {
+        let (dir, made) = unpacked(format);
+        let mut server = serve_after(dir.path(), &made, 1);
+        contents::look_for_the_rest(&server, &made);
+        assert!(server.stop().success());
+        let check = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["check", "--data"])
+            .arg(server.data())
+            .output()
+            .expect("runs");
+        assert!(check.status.success(), "{check:?}");
+    }
+}
+
+#[test]
+fn given_a_folder_of_each_format_when_served_long_after_should_have_all_that_lasts() {
+    for format in 1..=FORMAT {
+        let (dir, made) = unpacked(format);
+        let server = serve_after(dir.path(), &made, 100 * 24);
+        contents::look_for_what_lasts(&server, &made);
+        // The messages of those days are over.
+        let (app, cid) = (&made["app"], &made["cids"][1]);
+        let args = [app, cid].map(|text| text.as_str().expect("text"));
+        let device = ringpost(&server, &["device", args[0], args[1]]);
+        assert_eq!(device["queue_len"], 0, "{device}");
+    }
+}
+
+#[test]
+fn given_the_archives_when_measured_should_be_small() {
+    for format in 1..=FORMAT {
+        let len = fs::metadata(archive(format)).expect("an archive").len();
+        assert!(len < 200_000, "format {format}: {len} bytes");
+    }
+}
+
+#[test]
+#[ignore = "writes the archive of the present format; an archive is never made again"]
+fn given_a_new_format_when_its_folder_is_made_should_be_packed() {
+    let archive = archive(FORMAT);
+    assert!(!archive.exists(), "{} exists", archive.display());
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 1, &[]);
+    let mut made = contents::put(&server);
+    made["made_s"] = json!(now_s());
+    assert!(server.stop().success());
+    // The second start cuts off the zeroes with which a journal is laid out.
+    server.restart();
+    assert!(server.stop().success());
+    let file = server.data().join("made.json");
+    fs::write(file, serde_json::to_vec_pretty(&made).expect("JSON")).expect("written");
+    tarball::pack(server.data(), &archive);
+}
