@@ -374,4 +374,5 @@ fn given_a_day_of_pushes_cuts_and_returns_when_it_ends_should_have_all_books_agr
     day.afternoon();
     day.evening();
     day.close_the_books();
+    day.server.kill_and_check();
 }

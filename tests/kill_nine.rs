@@ -112,6 +112,7 @@ fn given_kill_nine_of_the_server_under_load_when_restarted_should_deliver_every_
         (devices.events().count("push") >= total).then_some(())
     });
     devices.events().assert_exactly_once(&accepted);
+    server.kill_and_check();
 }
 
 #[test]

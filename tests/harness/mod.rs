@@ -210,6 +210,17 @@ impl Server {
         })
     }
 
+    /// Kills it and has every row and file of its folder looked at: all must fit together.
+    pub fn kill_and_check(&mut self) {
+        self.kill_nine();
+        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+            .args(["check", "--data"])
+            .arg(&self.data)
+            .output()
+            .expect("ringpost check");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
