@@ -24,13 +24,17 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    let (needed, free) = (size_of(from)? + ROOM_LEFT, free_in(parent)?);
-    if needed > free {
-        let why = format!("it needs {needed} bytes of the disk, {free} are free");
-        return Err(io::Error::new(io::ErrorKind::StorageFull, why));
-    }
+    has_room(size_of(from)? + ROOM_LEFT, free_in(parent)?)?;
     copy_folder(from, to)?;
     File::open(parent)?.sync_all()
+}
+
+fn has_room(needed: u64, free: u64) -> io::Result<()> {
+    if needed <= free {
+        return Ok(());
+    }
+    let why = format!("it needs {needed} bytes of the disk, {free} are free");
+    Err(io::Error::new(io::ErrorKind::StorageFull, why))
 }
 
 /// Bytes that a folder takes on the disk.
@@ -108,5 +112,18 @@ mod tests {
         assert_eq!(fs::read(to.join("deep/file")).expect("there"), bytes);
         let again = copy(&from, &to).expect_err("it is there");
         assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn given_a_disk_without_room_when_a_copy_is_wanted_should_be_refused_with_both_numbers() {
+        let dir = tempfile::tempdir().expect("a folder");
+        fs::write(dir.path().join("file"), [1; 100_000]).expect("written");
+        let needed = size_of(dir.path()).expect("there");
+        assert!(needed >= 100_000, "{needed}");
+        assert!(free_in(dir.path()).expect("a disk") > 0);
+        assert!(has_room(needed, needed).is_ok());
+        let told = has_room(needed, needed - 1).expect_err("refused");
+        assert_eq!(told.kind(), io::ErrorKind::StorageFull);
+        assert!(told.to_string().contains(&needed.to_string()), "{told}");
     }
 }
