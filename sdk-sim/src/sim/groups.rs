@@ -56,6 +56,8 @@ struct Member {
 pub(super) struct Groups {
     /// The latest wall clock that any commit had.
     pub(super) latest_ms: u64,
+    /// Whether a commit had an earlier wall clock than one before it.
+    pub(super) was_set_back: bool,
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
     members: BTreeMap<ClientId, Member>,
@@ -67,8 +69,13 @@ pub(super) struct Groups {
 
 impl Many {
     fn has(&self, member: &Member) -> bool {
+        member.created_s <= self.start_ms / 1_000 && self.has_at_any_time(member)
+    }
+
+    /// The same, whenever the device registered: once the clock was set back, one that seems to
+    /// register in the future was there before.
+    fn has_at_any_time(&self, member: &Member) -> bool {
         member.app == self.app
-            && member.created_s <= self.start_ms / 1_000
             && self
                 .audience
                 .conditions
@@ -166,7 +173,7 @@ impl Groups {
             if many.state != GroupState::Running {
                 continue;
             }
-            if many.has(member) {
+            if many.has(member) || self.was_set_back && many.has_at_any_time(member) {
                 many.may.insert(cid);
             } else {
                 many.must.remove(&cid);
@@ -260,11 +267,19 @@ impl Groups {
     fn begins(&mut self, number: GroupNo) {
         let many = self.all.get_mut(&number).expect("it was taken");
         many.state = GroupState::Running;
-        let members = self.members.iter();
-        let those = members.filter(|(_, member)| many.has(member));
-        many.may = those.map(|(cid, _)| *cid).collect();
+        let those = |wanted: &dyn Fn(&Member) -> bool| {
+            let members = self.members.iter();
+            let those = members.filter(|(_, member)| wanted(member));
+            those.map(|(cid, _)| *cid).collect()
+        };
+        let must: BTreeSet<ClientId> = those(&|member| many.has(member));
+        let may = match self.was_set_back {
+            true => those(&|member| many.has_at_any_time(member)),
+            false => must.clone(),
+        };
+        many.may = may;
         if !self.gone.contains(&many.app) {
-            many.must = many.may.clone();
+            many.must = must;
         }
     }
 

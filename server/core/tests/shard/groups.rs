@@ -432,6 +432,27 @@ fn given_too_many_tags_when_added_should_be_refused_one_by_one() {
 }
 
 #[test]
+fn given_a_clock_that_was_set_back_when_pushed_to_many_should_reach_those_who_registered_before() {
+    check(&format!(
+        "{ABCD}
+        clock -1h
+        group t1 or=x body=x
+        commit             -> answered q taken t1
+        commit             -> push s1 1 x
+        group t2 body=all
+        commit             -> answered q taken t2
+        commit             -> push s2 1 all
+                           -> push s1 2 all
+        crash
+        tick 1s
+        rows A 2
+        rows C 2
+        rows D 1
+        "
+    ));
+}
+
+#[test]
 fn given_a_clock_that_ran_ahead_when_a_body_went_with_its_day_should_push_nothing_empty() {
     check(&format!(
         "{ABCD}
