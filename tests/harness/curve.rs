@@ -92,6 +92,12 @@ impl Reading {
 }
 
 impl Curve {
+    /// One that was read elsewhere: when, and how much, in KiB.
+    pub fn of_readings(readings: Vec<(Duration, u64)>) -> Curve {
+        let points = readings.into_iter().map(|(at, kib)| Point { at, kib });
+        Curve(points.collect())
+    }
+
     /// The most memory from `from` to `to`, in KiB; `None` without a reading there.
     pub fn height_kib(&self, from: Duration, to: Duration) -> Option<u64> {
         let inside = |point: &&Point| point.at >= from && point.at <= to;

@@ -1,4 +1,4 @@
-//! What the kernel says of a running process: memory, processor time, open files.
+//! What the kernel says of a running process: memory, processor time, open files, threads.
 
 use std::fs;
 use std::time::Duration;
@@ -36,6 +36,13 @@ pub fn cpu_time(pid: u32) -> Duration {
 /// How many files it has open.
 pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("fd").count()
+}
+
+/// How many threads it has.
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task"))
+        .expect("task")
+        .count()
 }
 
 /// Share of one core that the process took while `span` passed, in percent.

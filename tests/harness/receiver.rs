@@ -128,6 +128,11 @@ impl Receiver {
         seen.clone()
     }
 
+    /// What came since the last call of this. It is handed over: `deliveries` does not have it.
+    pub fn take_new(&self) -> Vec<Delivery> {
+        self.came.1.try_iter().collect()
+    }
+
     /// What came and was answered with 2xx.
     pub fn taken(&self) -> Vec<Delivery> {
         let mut deliveries = self.deliveries();
