@@ -79,7 +79,7 @@ pub(crate) fn push_singles(known: &Known, books: &Books, orders: &Orders, first:
             push,
             accepted,
         });
-        if turn % REPEAT_EVERY == 0 {
+        if turn.is_multiple_of(REPEAT_EVERY) {
             ask_again(&party, books, turn);
         }
     }
@@ -100,7 +100,7 @@ pub(crate) fn ask_again(party: &BlockingThirdParty, books: &Books, number: usize
 }
 
 fn single_body(turn: usize) -> PushBody {
-    if turn % 4 == 0 {
+    if turn.is_multiple_of(4) {
         PushBody::Notification {
             title: format!("number {turn}"),
             body: "b".to_owned(),
