@@ -539,7 +539,13 @@ impl World {
 
     pub(super) fn drain(&mut self, jitter_ms: u32) {
         for at in 0..self.shards.len() {
-            self.feed(at, ShardEvent::Drain { jitter_ms, endpoint: String::new() });
+            self.feed(
+                at,
+                ShardEvent::Drain {
+                    jitter_ms,
+                    endpoint: String::new(),
+                },
+            );
         }
     }
 
