@@ -18,6 +18,7 @@ use protocol::{
     NotificationSwitch, Operation, SilentTime, Upstream, UpstreamId,
 };
 use server_core::command::{Command, Push, Reach, Storage};
+use server_core::event::ShardEvent;
 
 use world::World;
 
@@ -102,7 +103,10 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             world.crash(synced_only, 1 + u16::from(script.byte() % 3));
         }
         18 => world.step_clock(i64::from(script.byte() as i8) * 600_000),
-        19 => world.drain(u32::from(script.byte()) * 100),
+        19 => world.feed_all(&ShardEvent::Drain {
+            jitter_ms: u32::from(script.byte()) * 100,
+            endpoint: String::new(),
+        }),
         20 => operator_asks(world, script),
         21 => history_asks(world, script),
         22 => world.speak(script.byte()),

@@ -527,9 +527,7 @@ impl World {
         for _ in 0..=span_ms / TICK_MS {
             self.now.mono_ms += TICK_MS;
             self.now.wall_ms += TICK_MS;
-            for at in 0..self.shards.len() {
-                self.feed(at, ShardEvent::Tick);
-            }
+            self.feed_all(&ShardEvent::Tick);
         }
     }
 
@@ -537,15 +535,9 @@ impl World {
         self.now.wall_ms = self.now.wall_ms.saturating_add_signed(step_ms);
     }
 
-    pub(super) fn drain(&mut self, jitter_ms: u32) {
+    pub(super) fn feed_all(&mut self, event: &ShardEvent) {
         for at in 0..self.shards.len() {
-            self.feed(
-                at,
-                ShardEvent::Drain {
-                    jitter_ms,
-                    endpoint: String::new(),
-                },
-            );
+            self.feed(at, event.clone());
         }
     }
 
@@ -572,9 +564,7 @@ impl World {
 
     /// Ends everything in order.
     pub(super) fn settle(&mut self) {
-        for at in 0..self.shards.len() {
-            self.feed(at, ShardEvent::Finish);
-        }
+        self.feed_all(&ShardEvent::Finish);
         for _ in 0..ROUNDS_MAX {
             if self.shards.iter().all(Shard::is_at_rest) {
                 break;
