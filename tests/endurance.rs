@@ -39,9 +39,6 @@ fn size(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// Every how many kills all devices are waited for.
-const ALL_BACK_EVERY: u64 = 4;
-
 /// How many answers there are before the fault of a round: another count each time, so that it
 /// falls elsewhere in the work of the server.
 fn answers_before(round: u64) -> u64 {
@@ -59,12 +56,9 @@ fn given_kill_nine_under_every_kind_of_load_when_restarted_should_have_each_answ
         play.let_it_run(&shift, answers_before(round));
         play.server.kill_nine();
         play.server.restart();
-        // Devices that meet one kill after the other stay away for minutes, and a phone keeps no
-        // more than 1024 reports: let nobody fall behind that far.
-        if round % ALL_BACK_EVERY == ALL_BACK_EVERY - 1 {
-            play.wait_until_online();
-        }
     }
+    // Devices that met one kill after the other stay away for up to two minutes.
+    play.wait_until_online();
     play.let_it_run(&shift, answers_before(1));
     play.audit(shift);
     println!("{rounds} times kill -9, {:.0?}", begun.elapsed());
