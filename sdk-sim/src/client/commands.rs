@@ -114,7 +114,7 @@ impl Client {
         };
         waiting.swap_remove(at);
         if self.reports.is_asked(result.serial) {
-            let told = self.reports.answered(now_ms, &result);
+            let told = self.reports.answered(now_ms, &result, &mut self.jitter);
             self.events.extend(told);
             return;
         }

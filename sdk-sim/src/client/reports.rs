@@ -9,14 +9,13 @@ use protocol::limits::FEEDBACK_LEN_MAX;
 use protocol::{CommandResult, Feedback, FeedbackVerdict, MessageId, Operation, ResultCode};
 
 use super::Client;
+use super::backoff::{Backoff, BackoffBounds};
 use super::event::{CommandError, Event};
+use super::jitter::Jitter;
 
 /// Reports that may wait for the server. A day without a network of a user who clicks on
 /// everything; full: the newest is refused with [`CommandError::TooMany`].
 pub const REPORTS_WAITING_MAX: usize = 1024;
-
-/// Wait before a feedback is repeated that the server put off, in milliseconds.
-const REPORT_AGAIN_MS: u64 = 30_000;
 
 /// Wait for a place among the commands under way, in milliseconds.
 const NO_ROOM_MS: u64 = 1_000;
@@ -29,12 +28,25 @@ struct Report {
 }
 
 /// See the module page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reports {
     waiting: VecDeque<Report>,
     /// The serial of the feedback under way, and how many of the first it has.
     asked: Option<(u32, usize)>,
     again_at_ms: u64,
+    /// Of feedback that the server puts off: at a login it has the backlog to read first.
+    backoff: Backoff,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            asked: None,
+            again_at_ms: 0,
+            backoff: Backoff::new(BackoffBounds::default()),
+        }
+    }
 }
 
 impl Reports {
@@ -42,9 +54,11 @@ impl Reports {
         self.asked.is_some_and(|(asked, _)| asked == serial)
     }
 
-    /// The link ended: what was under way may or may not have been counted, and is told again.
+    /// The link ended: what was under way may or may not have been counted, and is told again, in
+    /// the next session at once.
     pub(super) fn link_ended(&mut self) {
         self.asked = None;
+        self.again_at_ms = 0;
     }
 
     /// The ids of another client name other messages.
@@ -74,14 +88,20 @@ impl Reports {
         Some(first.map(entry).collect())
     }
 
-    pub(super) fn answered(&mut self, now_ms: u64, result: &CommandResult) -> Vec<Event> {
+    pub(super) fn answered(
+        &mut self,
+        now_ms: u64,
+        result: &CommandResult,
+        jitter: &mut Jitter,
+    ) -> Vec<Event> {
         let Some((_, len)) = self.asked.take() else {
             return Vec::new();
         };
         if matches!(result.code, ResultCode::Busy | ResultCode::TooFrequent) {
-            self.again_at_ms = now_ms.saturating_add(REPORT_AGAIN_MS);
+            self.again_at_ms = now_ms.saturating_add(self.backoff.delay_ms(jitter));
             return Vec::new();
         }
+        self.backoff.reset();
         let verdict = |at: usize| match (result.code, result.detail.get(at)) {
             (ResultCode::Ok, Some(number)) => Ok(FeedbackVerdict::from_number(*number)),
             (code, _) => Err(code),
