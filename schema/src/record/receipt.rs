@@ -13,7 +13,7 @@ const RECEIPT: Shape = Shape {
 };
 
 /// See the module page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// The client.
     pub cid: [u8; 16],

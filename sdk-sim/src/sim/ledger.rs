@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{ClientId, MessageId, Push};
 use server_core::clock::DAY_MS;
-use server_core::command::{Push as Asked, Storage, TargetStatus};
+use server_core::command::{Answer, Push as Asked, Storage, TargetStatus};
 use server_core::group::GroupNo;
 use server_core::ids::AppNo;
 use server_core::op::{Accepted, Committed, Done, MessageEnd, Op, StoredMessage};
@@ -167,12 +167,17 @@ impl Ledger {
                     bindings,
                     ..
                 },
-                Done::Aliases { known, .. },
+                Done::Answered { answer, .. },
             ) => {
                 let all = bindings.iter().all(|(cid, _)| {
                     self.devices.get(cid) == Some(app) && !self.forgotten.contains(cid)
                 });
-                assert_eq!(*known, all, "who is bound: {bindings:?}");
+                let expected = if all {
+                    Answer::Done
+                } else {
+                    Answer::TargetInvalid
+                };
+                assert_eq!(**answer, expected, "who is bound: {bindings:?}");
                 for (cid, alias) in bindings.iter().filter(|_| all) {
                     self.aliases.bind(binding(*app, alias_type, alias, *cid));
                 }

@@ -20,9 +20,6 @@ use server_core::limits::{HISTORY_DAYS, PIECE_LEN_MAX};
 pub(super) struct Upward {
     acted: BTreeSet<(ClientId, MessageId, u32)>,
     upstreams: BTreeMap<(ClientId, UpstreamId), UpstreamStatus>,
-    /// Reports counted, and messages taken, so far.
-    pub(super) counted: u64,
-    pub(super) taken: u64,
 }
 
 impl Upward {
@@ -68,7 +65,6 @@ impl Upward {
             sums.actions.push((entry.action, 1));
         }
         assert!(self.acted.insert(key), "{key:?} is counted twice");
-        self.counted += 1;
         let ago_ms = u64::from(entry.ago_s) * 1000;
         let earliest_ms = made_ms(entry.message).min(now_ms);
         Some((sums, now_ms.saturating_sub(ago_ms).max(earliest_ms)))
@@ -91,16 +87,13 @@ impl Upward {
             return None;
         }
         self.upstreams.insert(key, status);
-        self.taken += 1;
         Some(Receipt {
             cid: *cid.as_bytes(),
             task_id: message.task_id.clone(),
-            message: 0,
-            fate: 0,
-            action: 0,
             at_ms: now_ms,
             upstream: message.id.0,
             pieces: message.body.len().div_ceil(PIECE_LEN_MAX) as u16,
+            ..Receipt::default()
         })
     }
 

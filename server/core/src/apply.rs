@@ -145,15 +145,13 @@ impl<R: Rows> Step<'_, R> {
                 bindings,
             } => {
                 let known = self.all_of(*app, bindings.iter().map(|(cid, _)| *cid))?;
-                if known {
-                    for (cid, alias) in bindings {
-                        self.bind(*app, alias_type, alias, *cid)?;
-                    }
+                if !known {
+                    return Ok(answered(*origin, Answer::TargetInvalid));
                 }
-                Ok(Done::Aliases {
-                    origin: *origin,
-                    known,
-                })
+                for (cid, alias) in bindings {
+                    self.bind(*app, alias_type, alias, *cid)?;
+                }
+                Ok(answered(*origin, Answer::Done))
             }
             Op::UnbindAliases {
                 origin,
@@ -164,10 +162,7 @@ impl<R: Rows> Step<'_, R> {
                 for (cid, alias) in bindings {
                     self.unbind(*app, alias_type, alias, *cid)?;
                 }
-                Ok(Done::Aliases {
-                    origin: *origin,
-                    known: true,
-                })
+                Ok(answered(*origin, Answer::Done))
             }
             Op::DropAlias {
                 origin,
@@ -178,10 +173,7 @@ impl<R: Rows> Step<'_, R> {
                 for (cid, _) in self.bound(*app, alias_type, alias)? {
                     self.unbind(*app, alias_type, alias, cid)?;
                 }
-                Ok(Done::Aliases {
-                    origin: *origin,
-                    known: true,
-                })
+                Ok(answered(*origin, Answer::Done))
             }
             Op::CreateApp { ticket, app } => {
                 let number = self.count(meta::LAST_APP)?;
@@ -235,7 +227,7 @@ impl<R: Rows> Step<'_, R> {
             }
             Op::TakeGroup { ticket, app, push } => {
                 let answer = self.take_group(*app, push)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::PushList {
                 ticket,
@@ -249,7 +241,7 @@ impl<R: Rows> Step<'_, R> {
                 task_id,
             } => {
                 let answer = self.stop_group(*app, task_id)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::Unschedule {
                 ticket,
@@ -257,7 +249,7 @@ impl<R: Rows> Step<'_, R> {
                 task_id,
             } => {
                 let answer = self.unschedule(*app, task_id)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::StartGroup(group) => {
                 self.start_group(*group)?;
@@ -290,7 +282,7 @@ impl<R: Rows> Step<'_, R> {
                 add,
             } => {
                 let answer = self.change_tag(*app, tag, cids, *add)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::Block {
                 ticket,
@@ -299,7 +291,7 @@ impl<R: Rows> Step<'_, R> {
                 blocked,
             } => {
                 let answer = self.block(*app, cids, *blocked)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::SetBadge {
                 origin,
@@ -367,11 +359,11 @@ impl<R: Rows> Step<'_, R> {
                 settling,
             } => {
                 let answer = self.settle_receipts(*app, *upto, *settling)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::ReplayReceipts { ticket, app } => {
                 let answer = self.replay_receipts(*app)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::Import {
                 ticket,
@@ -379,7 +371,7 @@ impl<R: Rows> Step<'_, R> {
                 devices,
             } => {
                 let answer = self.import(*app, devices)?;
-                Ok(answered(Origin::Ticket(*ticket), answer))
+                Ok(answered(*ticket, answer))
             }
             Op::Sample { at_ms, online } => {
                 self.sample(shard, *at_ms, online)?;
@@ -417,9 +409,9 @@ impl<R: Rows> Step<'_, R> {
     }
 }
 
-fn answered(origin: Origin, answer: Answer) -> Done {
+fn answered(origin: impl Into<Origin>, answer: Answer) -> Done {
     Done::Answered {
-        origin,
+        origin: origin.into(),
         answer: Box::new(answer),
     }
 }

@@ -11,6 +11,7 @@ mod messages;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use bytes::Bytes;
 use protocol::ClientId;
@@ -175,6 +176,21 @@ impl<R: Rows> Check<'_, R> {
 
     fn has(&self, keyspace: Keyspace, key: &[u8]) -> Result<bool, Wrong> {
         Ok(self.get(keyspace, key)?.is_some())
+    }
+
+    /// Whether all these pieces of a body are there.
+    fn pieces(
+        &self,
+        keyspace: Keyspace,
+        pieces: Range<u16>,
+        key: impl Fn(u8) -> Vec<u8>,
+        gone: &'static str,
+    ) -> Look {
+        for piece in pieces {
+            let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
+            ensure(self.has(keyspace, &key(piece))?, gone)?;
+        }
+        Ok(())
     }
 
     fn number(&self, name: &[u8]) -> Result<u64, Wrong> {

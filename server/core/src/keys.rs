@@ -295,7 +295,10 @@ pub fn action_of(key: &[u8]) -> Option<u32> {
 
 /// Key in `UpstreamBody`; its beginning is the key of its receipt.
 pub fn upstream_body(app: AppNo, order: u64, piece: u8) -> Vec<u8> {
-    let mut key = receipt(app, order);
-    key.push(piece);
-    key
+    piece_of_upstream(&receipt(app, order), piece)
+}
+
+/// The same, by the key of the receipt.
+pub fn piece_of_upstream(receipt: &[u8], piece: u8) -> Vec<u8> {
+    [receipt, &[piece]].concat()
 }

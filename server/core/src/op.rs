@@ -30,6 +30,12 @@ pub enum Origin {
     },
 }
 
+impl From<Ticket> for Origin {
+    fn from(ticket: Ticket) -> Self {
+        Origin::Ticket(ticket)
+    }
+}
+
 /// One change of lasting state. Ops of one shard are committed in the order submitted.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {

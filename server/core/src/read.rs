@@ -312,9 +312,13 @@ fn lend_bodies(
 
 /// The body of a group push that expires on this day.
 pub fn group_body(rows: &impl Rows, day: Day, group: GroupNo) -> Result<Bytes, RowsError> {
+    body_under(rows, Keyspace::Body(day), &keys::group(group))
+}
+
+/// A body that lies in pieces under this key.
+pub fn body_under(rows: &impl Rows, keyspace: Keyspace, key: &[u8]) -> Result<Bytes, RowsError> {
     let mut body = BytesMut::new();
-    let prefix = keys::group(group);
-    rows.range(Keyspace::Body(day), &prefix, &prefix, &mut |_, piece| {
+    rows.range(keyspace, key, key, &mut |_, piece| {
         body.extend_from_slice(piece);
         true
     })?;

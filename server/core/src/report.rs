@@ -2,7 +2,7 @@
 //!
 //! Pure over [`Rows`], so the simulation reads with the same code.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use protocol::{ClientId, MessageId};
 use schema::record::{
     ClientTags, Cursor, Device, Group, Number, Presence, Profile, Receipt, Sums, Task,
@@ -20,7 +20,7 @@ use crate::limits::{
     SAMPLE_INTERVAL_MS,
 };
 use crate::portable;
-use crate::read::group_body;
+use crate::read::{body_under, group_body};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 /// One question of rows.
@@ -299,13 +299,8 @@ fn receipts(
         Ok(!more)
     })?;
     for queued in found.iter_mut().filter(|queued| queued.receipt.pieces > 0) {
-        let prefix = keys::receipt(app, queued.order);
-        let mut body = BytesMut::new();
-        rows.range(Keyspace::UpstreamBody, &prefix, &prefix, &mut |_, piece| {
-            body.extend_from_slice(piece);
-            true
-        })?;
-        queued.body = body.freeze();
+        let key = keys::receipt(app, queued.order);
+        queued.body = body_under(rows, Keyspace::UpstreamBody, &key)?;
     }
     Ok(ReceiptPage {
         receipts: found,

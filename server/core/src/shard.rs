@@ -32,12 +32,12 @@ use crate::device_quotas::DeviceQuotas;
 use crate::devices::{Device, Devices, Mix};
 use crate::effect::Effect;
 use crate::event::ShardEvent;
-use crate::ids::{AppNo, Generation, SessionId, ShardNo, Ticket};
+use crate::ids::{AppNo, Generation, SessionId, ShardNo};
 use crate::limits::{
     COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, DIRTY_LEN_MAX,
     FINALS_LEN_MAX, READS_IN_FLIGHT_MAX,
 };
-use crate::op::{Committed, Done, Failed, MessageEnd, Op};
+use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
 use crate::read::{Read, ReadDone};
 use crate::session::Session;
 use crate::wheel::Wheel;
@@ -319,14 +319,6 @@ impl Shard {
             Done::Registered { session, cid, new } => {
                 self.on_registered(now, session, cid, new, effects)
             }
-            Done::Aliases { origin, known } => {
-                let answer = if known {
-                    Answer::Done
-                } else {
-                    Answer::TargetInvalid
-                };
-                self.answer(origin, answer, effects);
-            }
             Done::AppCreated {
                 ticket: Some(ticket),
                 app,
@@ -445,19 +437,19 @@ impl Shard {
         effects.push(Effect::Commit(op));
     }
 
-    /// Asks the store for an answer to a ticket, or answers "busy".
-    fn read_for(&mut self, ticket: Ticket, read: Read, effects: &mut Vec<Effect>) {
+    /// Asks the store for an answer, or answers "busy".
+    fn read_for(&mut self, origin: impl Into<Origin>, read: Read, effects: &mut Vec<Effect>) {
         if self.reads == READS_IN_FLIGHT_MAX {
-            self.busy(ticket, effects);
+            self.busy(origin, effects);
         } else {
             self.reads += 1;
             effects.push(Effect::Read(read));
         }
     }
 
-    fn busy(&mut self, ticket: Ticket, effects: &mut Vec<Effect>) {
+    fn busy(&mut self, origin: impl Into<Origin>, effects: &mut Vec<Effect>) {
         self.counters.busy += 1;
-        effects.push(Effect::Answer(ticket, Answer::Busy));
+        self.answer(origin.into(), Answer::Busy, effects);
     }
 
     /// Forgets a session and has its connection closed with a reason.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use server_core::alias_name::TypedAlias;
 use server_core::limits::{TAGS_LEN_MAX, TAGS_TEXT_LEN_MAX};
 use server_core::portable::{NO_INSTALL, NO_SECRET, PortableDevice, VendorToken};
+use server_core::tag_name::has_tag_characters;
 
 use super::alias_name;
 use super::inquiry::platform_name;
@@ -169,7 +170,7 @@ fn tags(member: Member<'_>) -> Result<Vec<Box<str>>, ParameterError> {
     let mut tags = BTreeSet::new();
     for member in members {
         let tag = member.required_text(field, api_len::TAG_MAX)?;
-        if tag.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if !has_tag_characters(&tag) {
             return Err(ParameterError::Invalid { field });
         }
         tags.insert(tag.into_boxed_str());

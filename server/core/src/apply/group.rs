@@ -14,7 +14,7 @@ use crate::group::{GroupKind, GroupNo, GroupPush, GroupState, Running};
 use crate::ids::{AppNo, ShardNo, Ticket};
 use crate::keys;
 use crate::limits::{GROUP_KEPT_MS, PIECE_LEN_MAX, SWEEP_LEN_MAX, UNKEPT_OPEN_MS, UNSCHEDULE_MS};
-use crate::op::{Accepted, Committed, Done, Origin, StoredMessage};
+use crate::op::{Accepted, Committed, Done, StoredMessage};
 use crate::rows::{Keyspace, Rows, RowsError};
 
 impl<R: Rows> Step<'_, R> {
@@ -157,11 +157,11 @@ impl<R: Rows> Step<'_, R> {
         let Some((number, group)) = found.filter(|(_, group)| {
             group.state == GroupState::Open as u8 && self.now_ms < group.expires_ms
         }) else {
-            return Ok(super::answered(Origin::Ticket(ticket), Answer::NoSuchTask));
+            return Ok(super::answered(ticket, Answer::NoSuchTask));
         };
         // The clock may have been set back since its day was dropped, and the body with it.
         let Some(body) = self.body_of(number, &group)? else {
-            return Ok(super::answered(Origin::Ticket(ticket), Answer::NoSuchTask));
+            return Ok(super::answered(ticket, Answer::NoSuchTask));
         };
         let reached = self.reach(number, &group, targets)?;
         for (cid, id, _) in &reached {

@@ -37,20 +37,14 @@ impl<R: Rows> Step<'_, R> {
         let Some(app) = end.app else {
             return Ok(());
         };
-        if !self.facts(app)?.wants_receipts {
-            return Ok(());
-        }
-        let id = end.end.id;
-        self.queue_message_receipt(app, id, |task_id| Receipt {
+        let receipt = Receipt {
             cid: *end.cid.as_bytes(),
-            task_id,
-            message: id.0,
+            message: end.end.id.0,
             fate: end.end.fate as u8,
-            action: 0,
             at_ms: end.final_ms,
-            upstream: 0,
-            pieces: 0,
-        })
+            ..Receipt::default()
+        };
+        self.queue_message_receipt(app, receipt)
     }
 
     /// What a user did with a message becomes a receipt.
@@ -62,33 +56,28 @@ impl<R: Rows> Step<'_, R> {
         action: u32,
         at_ms: u64,
     ) -> Result<(), RowsError> {
+        let receipt = Receipt {
+            cid: *cid.as_bytes(),
+            message: id.0,
+            action,
+            at_ms,
+            ..Receipt::default()
+        };
+        self.queue_message_receipt(app, receipt)
+    }
+
+    /// Queues a receipt with the task of its message, if somebody is to hear of it.
+    fn queue_message_receipt(&mut self, app: AppNo, receipt: Receipt) -> Result<(), RowsError> {
         if !self.facts(app)?.wants_receipts {
             return Ok(());
         }
-        self.queue_message_receipt(app, id, |task_id| Receipt {
-            cid: *cid.as_bytes(),
-            task_id,
-            message: id.0,
-            fate: 0,
-            action,
-            at_ms,
-            upstream: 0,
-            pieces: 0,
-        })
-    }
-
-    fn queue_message_receipt(
-        &mut self,
-        app: AppNo,
-        id: MessageId,
-        receipt: impl FnOnce(String) -> Receipt,
-    ) -> Result<(), RowsError> {
+        let id = MessageId(receipt.message);
         let task = self
             .rows
             .get(Keyspace::TaskOf(made_on(id)), &keys::task_of(id))?;
         // Without one the message is older than the callback.
         if let Some(task_id) = task.and_then(text) {
-            self.queue_receipt(app, &receipt(task_id), &Bytes::new());
+            self.queue_receipt(app, &Receipt { task_id, ..receipt }, &Bytes::new());
         }
         Ok(())
     }
@@ -128,7 +117,7 @@ impl<R: Rows> Step<'_, R> {
                 let writes = &mut self.rows.writes;
                 writes.put(Keyspace::DeadReceipt, key.clone(), row.to_vec());
             } else {
-                self.delete_upstream_body(&key, &receipt)?;
+                self.delete_upstream_body(&key, &receipt);
             }
             self.rows.writes.delete(Keyspace::Receipt, key);
         }
@@ -138,7 +127,7 @@ impl<R: Rows> Step<'_, R> {
             for (key, row) in kept.into_iter().take(gone) {
                 let receipt = Receipt::decode(&row)
                     .map_err(RowsError::damaged(Keyspace::DeadReceipt, &key))?;
-                self.delete_upstream_body(&key, &receipt)?;
+                self.delete_upstream_body(&key, &receipt);
                 self.rows.writes.delete(Keyspace::DeadReceipt, key);
             }
         }
@@ -155,7 +144,7 @@ impl<R: Rows> Step<'_, R> {
             let receipt =
                 Receipt::decode(&row).map_err(RowsError::damaged(Keyspace::DeadReceipt, &key))?;
             let body = self.upstream_body(&key, &receipt)?;
-            self.delete_upstream_body(&key, &receipt)?;
+            self.delete_upstream_body(&key, &receipt);
             self.queue_receipt(app, &receipt, &body);
             self.rows.writes.delete(Keyspace::DeadReceipt, key);
         }

@@ -51,12 +51,10 @@ impl<R: Rows> Step<'_, R> {
         let receipt = Receipt {
             cid: *cid.as_bytes(),
             task_id: message.task_id.clone(),
-            message: 0,
-            fate: 0,
-            action: 0,
             at_ms: self.now_ms,
             upstream: message.id.0,
             pieces: u16::try_from(pieces).expect("a frame has few pieces"),
+            ..Receipt::default()
         };
         self.queue_receipt(app, &receipt, &message.body);
         Ok(UpstreamStatus::Stored)
@@ -118,16 +116,10 @@ impl<R: Rows> Step<'_, R> {
     }
 
     /// Deletes what a message says, under the key of its receipt.
-    pub(super) fn delete_upstream_body(
-        &mut self,
-        key: &[u8],
-        receipt: &Receipt,
-    ) -> Result<(), RowsError> {
-        if receipt.pieces > 0 {
-            for (key, _) in self.rows.under(Keyspace::UpstreamBody, key)? {
-                self.rows.writes.delete(Keyspace::UpstreamBody, key);
-            }
+    pub(super) fn delete_upstream_body(&mut self, key: &[u8], receipt: &Receipt) {
+        for piece in (0..=u8::MAX).take(usize::from(receipt.pieces)) {
+            let key = keys::piece_of_upstream(key, piece);
+            self.rows.writes.delete(Keyspace::UpstreamBody, key);
         }
-        Ok(())
     }
 }

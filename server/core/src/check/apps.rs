@@ -29,13 +29,12 @@ impl<R: Rows> Check<'_, R> {
     pub(super) fn receipt(&self, key: &[u8], value: &[u8]) -> Look {
         ensure(key.len() == 12, "its key is no app and place")?;
         let receipt = Receipt::decode(value)?;
-        for piece in 0..receipt.pieces {
-            let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
-            let body = [key, &[piece]].concat();
-            let has = self.has(Keyspace::UpstreamBody, &body)?;
-            ensure(has, "a piece of what the device wrote is gone")?;
-        }
-        Ok(())
+        self.pieces(
+            Keyspace::UpstreamBody,
+            0..receipt.pieces,
+            |piece| keys::piece_of_upstream(key, piece),
+            "a piece of what the device wrote is gone",
+        )
     }
 
     pub(super) fn upstream_body(&self, key: &[u8]) -> Look {

@@ -43,12 +43,13 @@ impl<R: Rows> Check<'_, R> {
                 "its body is gone",
             );
         }
-        for piece in 0..group.pieces {
-            let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
-            let has = self.has(keyspace, &keys::body(number, piece))?;
-            ensure(has, "a piece of its body is gone")?;
-        }
-        Ok(())
+        let key = |piece| keys::body(number, piece);
+        self.pieces(
+            keyspace,
+            0..group.pieces,
+            key,
+            "a piece of its body is gone",
+        )
     }
 
     pub(super) fn body(&self, day: Day, key: &[u8]) -> Look {

@@ -33,12 +33,8 @@ impl<R: Rows> Check<'_, R> {
         if row.group != GroupNo::NONE.0 {
             self.group_no(GroupNo(row.group))?;
         }
-        for piece in 1..row.pieces {
-            let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
-            let has = self.has(keyspace, &keys::message(cid, id, piece))?;
-            ensure(has, "a piece of it is gone")?;
-        }
-        Ok(())
+        let key = |piece| keys::message(cid, id, piece);
+        self.pieces(keyspace, 1..row.pieces, key, "a piece of it is gone")
     }
 
     /// What is stored and has not ended was accepted and has not ended; what was never stored

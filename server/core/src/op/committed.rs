@@ -134,13 +134,6 @@ pub enum Done {
     },
     /// `Op::Cursors`.
     Cursors,
-    /// `Op::BindAliases`, `Op::UnbindAliases`, `Op::DropAlias`.
-    Aliases {
-        /// Who waits.
-        origin: Origin,
-        /// False: a CID is unknown or of another app, nothing was changed.
-        known: bool,
-    },
     /// `Op::CreateApp`.
     AppCreated {
         /// Who waits.
@@ -235,14 +228,6 @@ impl Op {
     /// What its submitter hears when the store refuses it.
     pub fn failed(&self) -> Done {
         Done::Failed(match self {
-            Op::Accept { ticket, .. } => Failed::Origin(Origin::Ticket(*ticket)),
-            Op::CreateApp {
-                ticket: Some(ticket),
-                ..
-            } => Failed::Origin(Origin::Ticket(*ticket)),
-            Op::ChangeApp { ticket, .. } | Op::DeleteApp { ticket, .. } => {
-                Failed::Origin(Origin::Ticket(*ticket))
-            }
             Op::ForgetDevices {
                 ticket: Some(ticket),
                 cids,
@@ -253,7 +238,14 @@ impl Op {
                 },
                 None => Failed::Origin(Origin::Ticket(*ticket)),
             },
-            Op::TakeGroup { ticket, .. }
+            Op::Accept { ticket, .. }
+            | Op::CreateApp {
+                ticket: Some(ticket),
+                ..
+            }
+            | Op::ChangeApp { ticket, .. }
+            | Op::DeleteApp { ticket, .. }
+            | Op::TakeGroup { ticket, .. }
             | Op::PushList { ticket, .. }
             | Op::StopGroup { ticket, .. }
             | Op::Unschedule { ticket, .. }

@@ -348,22 +348,23 @@ impl Shard {
         }
     }
 
-    /// Asks the store something for a third party.
-    fn ask(
+    /// Asks the store something.
+    pub(super) fn ask(
         &mut self,
         now: Now,
-        ticket: Ticket,
+        origin: impl Into<Origin>,
         app: AppNo,
         question: Question,
         effects: &mut Vec<Effect>,
     ) {
+        let origin = origin.into();
         let read = Read::Ask {
-            origin: Origin::Ticket(ticket),
+            origin,
             app,
             question,
             now_ms: now.wall_ms,
         };
-        self.read_for(ticket, read, effects);
+        self.read_for(origin, read, effects);
     }
 
     /// Deletes a device. It and its session stay until that is durable: a device that is told to

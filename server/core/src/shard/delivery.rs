@@ -68,12 +68,10 @@ impl Shard {
             .devices
             .get(live.cid)
             .is_some_and(|device| device.switches.push_off);
-        while let Some(message) = (!held)
-            .then(|| {
+        while !held
+            && let Some(message) =
                 live.outbox
                     .next_push(now.wall_ms, self.groups.stopped(), &mut finals)
-            })
-            .flatten()
         {
             self.counters.sent += 1;
             let push = Push {

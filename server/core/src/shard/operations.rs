@@ -17,9 +17,7 @@ use crate::devices::Switches;
 use crate::effect::Effect;
 use crate::group::Badge;
 use crate::ids::{AppNo, SessionId};
-use crate::limits::READS_IN_FLIGHT_MAX;
 use crate::op::{Facts, Op, Origin};
-use crate::read::Read;
 use crate::report::Question;
 use crate::session::Session;
 use crate::tag_name::checked_tags;
@@ -64,15 +62,7 @@ impl Shard {
                 self.counters.busy += u64::from(code == ResultCode::Busy);
                 self.send_result(origin, code, Bytes::new(), effects);
             }
-            Ok(Next::Ask(question)) if self.reads < READS_IN_FLIGHT_MAX => {
-                self.reads += 1;
-                effects.push(Effect::Read(Read::Ask {
-                    origin,
-                    app,
-                    question,
-                    now_ms: now.wall_ms,
-                }));
-            }
+            Ok(Next::Ask(question)) => self.ask(now, origin, app, question, effects),
             Ok(Next::Commit(op)) if self.can_commit(op.weight()) => {
                 if let Op::Feedback { .. } = op
                     && self.finals.iter().any(|end| end.cid == cid)
@@ -82,10 +72,7 @@ impl Shard {
                 }
                 self.commit(op, effects);
             }
-            Ok(_) => {
-                self.counters.busy += 1;
-                self.send_result(origin, ResultCode::Busy, Bytes::new(), effects);
-            }
+            Ok(Next::Commit(_)) => self.busy(origin, effects),
         }
     }
 

@@ -10,6 +10,7 @@ use protocol::{
     UpstreamId, UpstreamStatus, Welcome,
 };
 use schema::record::App;
+use server_core::command::Answer;
 use server_core::op::{Committed, Done, Failed, Origin};
 use server_core::read::Page;
 use server_core::rows::{Keyspace, RowsError};
@@ -408,15 +409,15 @@ fn answers_of_the_store() -> Vec<Happening> {
             live,
             vec![
                 ("durable", |s| {
-                    end_of_bind(s, |origin| Done::Aliases {
+                    end_of_bind(s, |origin| Done::Answered {
                         origin,
-                        known: true,
+                        answer: Box::new(Answer::Done),
                     })
                 }),
                 ("CID unknown to the store", |s| {
-                    end_of_bind(s, |origin| Done::Aliases {
+                    end_of_bind(s, |origin| Done::Answered {
                         origin,
-                        known: false,
+                        answer: Box::new(Answer::TargetInvalid),
                     })
                 }),
                 ("refused by the store", |s| {
