@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use glommio::ExecutorJoinHandle;
 use schema::record::App;
@@ -46,6 +46,7 @@ use crate::shares::Shares;
 use crate::store::committer::Committer;
 use crate::store::{Store, View, recovery};
 use crate::telemetry::Telemetry;
+use crate::wall_clock::now_ms;
 use crate::webhook;
 
 /// Why the server did not start or did not end well.
@@ -471,12 +472,6 @@ fn prepare(committer: &mut Committer, apps: &mut Vec<App>) -> Result<u32, BootEr
         }
     }
     Ok(epoch)
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, BootError> {

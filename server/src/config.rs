@@ -412,15 +412,17 @@ fn shard_count(given: Given) -> Result<u16, ConfigError> {
 /// More shards than any machine has cores; each takes a thread, a ring and N channels.
 const SHARDS_MAX: u16 = 256;
 
-/// Whether it is a name or an address, without brackets or a port.
-fn is_host(text: &str) -> bool {
-    let is_address = text.parse::<std::net::IpAddr>().is_ok();
-    let is_name = !text.is_empty()
+/// Whether it is a name or an IPv4 address.
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
         && text.len() <= 253
         && text
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.');
-    is_address || is_name
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 fn host(given: Given) -> Result<String, ConfigError> {
@@ -429,7 +431,7 @@ fn host(given: Given) -> Result<String, ConfigError> {
         .trim_start_matches('[')
         .trim_end_matches(']')
         .to_owned();
-    if is_host(&text) {
+    if is_name(&text) || is_ipv6(&text) {
         Ok(text)
     } else {
         Err(value(
@@ -447,8 +449,8 @@ fn redirect(text: String) -> Result<String, ConfigError> {
             .strip_prefix('[')
             .and_then(|name| name.strip_suffix(']'));
         let is_host = match bare {
-            Some(bare) => bare.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => is_host(name) && name.parse::<std::net::Ipv6Addr>().is_err(),
+            Some(bare) => is_ipv6(bare),
+            None => is_name(name),
         };
         is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
     });

@@ -25,4 +25,5 @@ pub mod shares;
 pub mod store;
 pub mod telemetry;
 pub mod vendor;
+mod wall_clock;
 pub mod webhook;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use crate::wall_clock::now_ms;
 
 /// How long the server says that it is not ready after the store refused a write.
 pub const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
@@ -60,11 +62,6 @@ impl Lifecycle {
     pub fn store_writes(&self) {
         self.0.refused_until_ms.store(0, Ordering::Release);
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]

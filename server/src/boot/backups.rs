@@ -8,14 +8,17 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backup::{Backup, BackupOrders};
 use crate::bootstrap::Bootstrap;
 use crate::data_folder;
 use crate::store::Store;
-use crate::store::aside::copy_file;
+use crate::store::aside::{copy_file, copy_folder};
 use crate::store::copy::{CopyError, copy};
+
+/// How often it is told how far a backup has come: each word answers all who wait for one.
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// Starts the thread. It ends when nobody can ask any more, in the middle of a backup if need be.
 pub(super) fn start(
@@ -38,10 +41,13 @@ fn run(orders: &BackupOrders, store: &Store, data: &Path, to: PathBuf) {
         to: to.clone(),
         rows,
     };
-    orders.tell(running(0));
     tracing::info!(to = %to.display(), "a backup begins");
+    let mut told = started;
     let written = write(store, data, &to, |rows| {
-        orders.tell(running(rows));
+        if told.elapsed() >= PROGRESS_EVERY {
+            told = Instant::now();
+            orders.tell(running(rows));
+        }
         !orders.is_abandoned()
     });
     let took_ms = started.elapsed().as_millis() as u64;
@@ -98,18 +104,9 @@ fn fill(
     let tls = data.join("tls");
     // With a certificate of the operator's there is none.
     if tls.is_dir() {
-        copy_files(&tls, &half.join("tls")).map_err(of_disk)?;
+        copy_folder(&tls, &half.join("tls")).map_err(of_disk)?;
     }
     Ok(rows)
-}
-
-fn copy_files(from: &Path, to: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy_file(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    File::open(to)?.sync_all()
 }
 
 fn finish(half: &Path, to: &Path) -> io::Result<()> {

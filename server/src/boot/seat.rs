@@ -12,10 +12,11 @@ use server_core::ids::ShardNo;
 use server_core::recovery::GroupsAtStart;
 use server_core::shard::{Identity, Settings, Shard};
 
-use super::{BootError, now_ms};
+use super::BootError;
 use crate::net::{DeviceListener, Door, Places};
 use crate::shard_loop::{self, Inboxes, Outlets, Parts};
 use crate::telemetry::Telemetry;
+use crate::wall_clock::now_ms;
 
 /// What a shard is made of, on its way to its thread.
 pub(super) struct Seat {

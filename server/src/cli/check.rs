@@ -1,15 +1,16 @@
 //! `ringpost check`: every file and every row of a data folder, looked at while no server runs.
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use server_core::check::{Findings, check};
 
 use super::data::{self, DataArgs, EXIT_CONFIG};
 use crate::data_folder;
+use crate::secret::hex;
 use crate::store::damage::{self, Damage};
 use crate::store::{Store, name_of, recovery};
+use crate::wall_clock::now_ms;
 
 /// What was looked at.
 struct Looked {
@@ -46,20 +47,13 @@ fn look(args: &DataArgs) -> Result<Looked, String> {
     let path = data_folder::store(&args.data);
     let store =
         Store::open_existing(&path, data::STORE_FILES).map_err(|error| error.to_string())?;
-    let days = store.day_keyspaces().map_err(|error| error.to_string())?;
     let mut known = Default::default();
     let view = store.view(&mut known).map_err(|error| error.to_string())?;
     recovery::check_format(&view, &path).map_err(|error| error.to_string())?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now_ms = now.map_or(0, |now| now.as_millis() as u64);
-    let findings = check(&view, &days, now_ms);
+    let findings = check(&view, &view.day_keyspaces(), now_ms());
     // Behind the rows: what the store writes over while it opens is then written over.
     let damages = damage::of_tables(&path).map_err(|error| error.to_string())?;
     Ok(Looked { damages, findings })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn print(looked: &Looked) {

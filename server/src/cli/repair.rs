@@ -2,25 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::data::{self, DataArgs, EXIT_CONFIG};
 use crate::data_folder;
 use crate::store::repair::{Outcome, RepairError, Repaired, repair};
+use crate::wall_clock::now_ms;
 
 /// Exits with 0 if the store opens, 1 if it cannot be repaired, 78 if it cannot be looked at.
 pub(super) fn run(args: &DataArgs) -> ExitCode {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    let copy = beside(&args.data, now.as_secs());
+    let now_ms = now_ms();
+    let copy = beside(&args.data, now_ms / 1000);
     let _lock = match data_folder::take_existing(&args.data) {
         Ok(lock) => lock,
         Err(reason) => return data::unusable(&args.data, &reason),
     };
     let store = data_folder::store(&args.data);
-    let now_ms = now.as_millis() as u64;
     match repair(&args.data, &store, &copy, data::STORE_FILES, now_ms) {
         Ok(Outcome::Opens) => {
             match args.json {

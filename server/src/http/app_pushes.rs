@@ -13,6 +13,7 @@ use server_core::ids::{AppNo, ShardNo};
 
 use super::HttpSettings;
 use super::fixture::{Site, with_site};
+use crate::wall_clock::now_ms;
 
 const TASK: &str = "RASA_1125_0123456789abcdef0123456789abcdef";
 const GONE: &str = "taskid is invalid or taskid is deleted";
@@ -52,10 +53,6 @@ fn condition(key: ConditionKey, op: ConditionOp, value: &str) -> Condition {
         op,
         values: vec![value.into()],
     }
-}
-
-fn now_ms() -> u64 {
-    super::ingress::now_ms()
 }
 
 #[test]

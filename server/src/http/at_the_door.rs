@@ -188,7 +188,7 @@ fn given_the_quotas_of_an_app_when_used_up_should_refuse_with_the_code_of_their_
             assert_eq!(outcome(&answer), (400, 20001));
         }
         site.log_in().await;
-        let now = super::ingress::now_ms().to_string();
+        let now = crate::wall_clock::now_ms().to_string();
         let sign = crate::secret::hex(&crate::secret::sha256(&["key", &now, "master"]));
         let body = json!({"sign": sign, "timestamp": now, "appkey": "key"}).to_string();
         let answer = client.call("POST", "/v2/app/auth", "", &body).await;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use server_core::apply::StoredStatus;
 use server_core::command::{Answer, Command, Push, Reach, TargetStatus};
 use server_core::group::{ConditionOp, TagTerm};
 use server_core::ids::{AppNo, ShardNo};
@@ -58,11 +59,7 @@ fn decide(shard: ShardNo, command: &Command) -> Answer {
                 .collect(),
         ),
         Command::PushMany { targets, push, .. } => {
-            let word = |reach: &Reach| match reach {
-                Reach::Online | Reach::OnlineNotifyOff => TargetStatus::Online,
-                Reach::Offline | Reach::OfflineNotifyOff => TargetStatus::Offline,
-                Reach::Filtered => TargetStatus::Ignored,
-            };
+            let word = |reach: &Reach| StoredStatus::of(*reach, true).word();
             let words = targets.iter().map(|(cid, reach)| (*cid, word(reach)));
             pushed(push, words.collect())
         }

@@ -172,7 +172,7 @@ impl Site {
     /// A connection that holds a token of this app.
     pub(super) async fn log_in_as(&self, app: &App) -> (Client, String) {
         let mut client = self.connect().await;
-        let now = super::ingress::now_ms().to_string();
+        let now = crate::wall_clock::now_ms().to_string();
         let (key, master) = (&app.app_key, &app.master_secret);
         let sign = crate::secret::hex(&crate::secret::sha256(&[key, &now, master]));
         let body = format!(r#"{{"sign":"{sign}","timestamp":"{now}","appkey":"{key}"}}"#);

@@ -1,7 +1,8 @@
 //! `push/list/…` over a socket. Expectations are those of `rest-v2.md` 2.4.
 
 use serde_json::{Value, json};
-use server_core::command::{Answer, Command, Reach, TargetStatus};
+use server_core::apply::StoredStatus;
+use server_core::command::{Answer, Command, Reach};
 use server_core::group::{Audience, GroupKind};
 use server_core::ids::{AppNo, ShardNo};
 use server_core::placement::Slot;
@@ -40,11 +41,7 @@ fn decide(shard: ShardNo, command: &Command) -> Answer {
         Command::PushList {
             task_id, targets, ..
         } => {
-            let word = |reach: &Reach| match reach {
-                Reach::Online | Reach::OnlineNotifyOff => TargetStatus::Online,
-                Reach::Offline | Reach::OfflineNotifyOff => TargetStatus::Offline,
-                Reach::Filtered => TargetStatus::Ignored,
-            };
+            let word = |reach: &Reach| StoredStatus::of(*reach, true).word();
             Answer::Pushed {
                 task_id: task_id.clone(),
                 targets: targets

@@ -12,7 +12,7 @@ use server_core::ids::{AppNo, ShardNo};
 use super::HttpSettings;
 use super::calendar::day_text;
 use super::fixture::{Response, Site, with_site};
-use super::ingress::now_ms;
+use crate::wall_clock::now_ms;
 
 const CID: &str = "ffffffffffffffffffffffffffffffff";
 

@@ -20,7 +20,7 @@ use server_core::ids::AppNo;
 use super::body::{BodyReader, HeldBody};
 use super::envelope::Reply;
 use super::fault::Fault;
-use super::ingress::{Ingress, now_ms};
+use super::ingress::Ingress;
 use super::parameter::ParameterError;
 use super::push::{self, Naming, Pusher};
 use super::quota::Quota;
@@ -35,6 +35,7 @@ use crate::addresses;
 use crate::backup::BackupDesk;
 use crate::lifecycle::Stage;
 use crate::limits::HTTP_AUTH_BODY_LEN_MAX;
+use crate::wall_clock::now_ms;
 
 /// Answers one request of a connection whose guard writes to `refused`.
 pub(super) async fn answer(

@@ -8,19 +8,21 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use server_core::apply::{Ids, apply};
 use server_core::ids::ShardNo;
 use server_core::limits::COMMITS_IN_FLIGHT_MAX;
 use server_core::op::{Committed, Op, Submitted};
-use server_core::rows::RowsError;
+use server_core::rows::{Keyspace, RowsError};
 
 use super::keyspaces::{Days, Store};
+use super::view;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, COMMITTED_RING};
 use crate::mesh::{Bell, Inbox, Sender};
 use crate::telemetry::Telemetry;
+use crate::wall_clock::now_ms;
 
 /// How long the committer waits for a shard to make room before it looks again. It is only slept
 /// when a shard is thousands of events behind.
@@ -61,10 +63,9 @@ impl Committer {
         telemetry: Arc<Telemetry>,
         lifecycle: Lifecycle,
     ) -> Result<Self, RowsError> {
-        let days = store.days().map_err(|error| RowsError::Read {
-            keyspace: server_core::rows::Keyspace::Meta,
-            reason: error.to_string(),
-        })?;
+        let days = store
+            .days()
+            .map_err(|error| view::failed(Keyspace::Meta, error))?;
         let ids = Ids::recover(&store.view_with(&days))?;
         let bell = Bell::default();
         let inbox = Inbox::new(&bell);
@@ -181,9 +182,7 @@ impl Committer {
 
     fn commit(&mut self, batch: &[Submitted]) -> Result<Vec<(ShardNo, Committed)>, RowsError> {
         let started = Instant::now();
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
+        let now_ms = now_ms();
         let mut ids = self.ids;
         let shards = u16::try_from(self.shards.len().max(1)).expect("fewer than 65536 shards");
         let applied = apply(

@@ -279,18 +279,6 @@ impl Store {
         })
     }
 
-    /// The day keyspaces that exist, in the order of their kinds.
-    ///
-    /// # Errors
-    /// The store cannot read.
-    pub fn day_keyspaces(&self) -> Result<Vec<Keyspace>, RowsError> {
-        let days = self.days().map_err(|error| RowsError::Read {
-            keyspace: Keyspace::Meta,
-            reason: error.to_string(),
-        })?;
-        Ok(days.into_keys().collect())
-    }
-
     /// How many commits were synced since the store was made.
     pub fn commits(&self) -> u64 {
         self.synced.next() - 1

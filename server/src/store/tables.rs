@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use super::damage::{Damage, Remedy};
 
@@ -56,10 +56,11 @@ pub(super) fn of_keyspace(folder: &Path) -> Result<Vec<Table>, Damage> {
         return Err(beyond(&current, "it is too short"));
     };
     let list = folder.join(format!("v{number}"));
-    if hash_of(&list).map_err(|error| beyond(&list, error))? != checksum {
+    let bytes = fs::read(&list).map_err(|error| beyond(&list, error))?;
+    if xxh3_128(&bytes) != checksum {
         return Err(beyond(&list, "its checksum is wrong"));
     }
-    let tables = listed(&list).ok_or_else(|| beyond(&list, "it has no list of tables"))?;
+    let tables = listed(&bytes).ok_or_else(|| beyond(&list, "it has no list of tables"))?;
     let mut found = Vec::with_capacity(tables.len());
     for (number, checksum) in tables {
         let file = folder.join("tables").join(number.to_string());
@@ -91,13 +92,12 @@ impl Table {
 
 /// Number and checksum of each table: u8 levels, of each u8 runs, of each u32 tables, of each u64
 /// number, u8 kind of checksum, u128 checksum, u64 sequence number.
-fn listed(list: &Path) -> Option<Vec<(u64, u128)>> {
-    let archive = sfa::Reader::new(list).ok()?;
+fn listed(list: &[u8]) -> Option<Vec<(u64, u128)>> {
+    let archive = sfa::Reader::from_reader(&mut io::Cursor::new(list)).ok()?;
     let section = archive.toc().section(b"tables")?;
-    let bytes = fs::read(list).ok()?;
     let begin = usize::try_from(section.pos()).ok()?;
     let end = begin.checked_add(usize::try_from(section.len()).ok()?)?;
-    let bytes = bytes.get(begin..end)?;
+    let bytes = list.get(begin..end)?;
     let mut tables = Vec::new();
     let mut at = 0;
     let byte = |at: &mut usize| {

@@ -64,6 +64,11 @@ impl Store {
 }
 
 impl View<'_> {
+    /// The day keyspaces that it can see, in the order of their kinds.
+    pub fn day_keyspaces(&self) -> Vec<Keyspace> {
+        self.days.keys().copied().collect()
+    }
+
     /// Every keyspace that it can see.
     pub(super) fn handles(&self) -> impl Iterator<Item = (Keyspace, &fjall::Keyspace)> {
         let days = self
@@ -84,7 +89,7 @@ impl View<'_> {
     }
 }
 
-fn failed(keyspace: Keyspace, error: fjall::Error) -> RowsError {
+pub(super) fn failed(keyspace: Keyspace, error: fjall::Error) -> RowsError {
     RowsError::Read {
         keyspace,
         reason: error.to_string(),

@@ -4,7 +4,7 @@
 //! same receipts; a receipt is given up only after a try that failed.
 
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use protocol::MessageId;
@@ -24,6 +24,7 @@ use crate::limits::{
     WEBHOOK_GETUI_PAUSE_MAX, WEBHOOK_GETUI_TRIES_MAX, WEBHOOK_LOOK_MAX, WEBHOOK_LOOK_MIN,
 };
 use crate::secret;
+use crate::wall_clock::now_ms;
 
 /// See the module page.
 #[derive(Debug)]
@@ -95,10 +96,9 @@ fn queued_ms(order: u64) -> u64 {
     made_ms(MessageId(order))
 }
 
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64)
+/// The task of a push; that of a message of a device is the app's own name for something.
+fn task_of_push(queued: &QueuedReceipt) -> Option<&str> {
+    (queued.receipt.upstream == 0).then_some(queued.receipt.task_id.as_str())
 }
 
 impl Sender {
@@ -223,21 +223,16 @@ impl Sender {
     ) -> Result<Option<Parcel>, Busy> {
         let mode = Mode::of(app);
         let told = receipts.iter().filter(|queued| mode.tells(&queued.receipt));
-        // The task of a message of a device is the app's own name for something.
-        let pushed = told.clone().filter(|queued| queued.receipt.upstream == 0);
-        let tasks = pushed.map(|queued| queued.receipt.task_id.as_str());
+        let tasks = told.clone().filter_map(task_of_push);
         let number = AppNo(app.number);
         self.custom_callbacks
             .look_up(&self.office.asker, number, tasks)
             .await?;
         let events: Vec<Event> = told
-            .map(|queued| {
-                let is_pushed = queued.receipt.upstream == 0;
-                let echoed = is_pushed.then(|| self.custom_callbacks.of(&queued.receipt.task_id));
-                Event {
-                    queued: queued.clone(),
-                    custom_callback: echoed.flatten(),
-                }
+            .map(|queued| Event {
+                queued: queued.clone(),
+                custom_callback: task_of_push(queued)
+                    .and_then(|task| self.custom_callbacks.of(task)),
             })
             .collect();
         self.custom_callbacks.shrink();
