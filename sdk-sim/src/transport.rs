@@ -14,9 +14,10 @@ mod tls;
 pub(crate) mod tls_server;
 
 use std::future::Future;
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::time::Duration;
 
+use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 pub use self::blocking::BlockingConnection;
@@ -37,6 +38,9 @@ pub const WRITE_WAIT: Duration = Duration::from_secs(30);
 
 /// How long a closing connection waits for the peer's end.
 pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// Plaintext handed on at a time.
+const PLAIN_CHUNK_LEN: usize = 4096;
 
 /// Why a connection could not be made, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,46 @@ pub fn run<F: Future>(future: F) -> io::Result<F::Output> {
 
 fn io_error(during: &'static str, source: io::Error) -> TransportError {
     TransportError::Io { during, source }
+}
+
+fn open_timeout(address: &str) -> TransportError {
+    TransportError::OpenTimeout {
+        address: address.to_owned(),
+        limit: OPEN_WAIT,
+    }
+}
+
+/// What a socket says when its time is over (which of the two depends on the platform), or when a
+/// signal came.
+pub(crate) fn is_no_bytes(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// Hands on what is decrypted; true if there was any.
+fn drain_plaintext(
+    tls: &mut ClientConnection,
+    peer_finished: &mut bool,
+    sink: &mut impl FnMut(&[u8]),
+) -> Result<bool, TransportError> {
+    let mut chunk = [0; PLAIN_CHUNK_LEN];
+    let mut any = false;
+    loop {
+        match tls.reader().read(&mut chunk) {
+            Ok(0) => {
+                *peer_finished = true;
+                return Ok(any);
+            }
+            Ok(len) => {
+                any = true;
+                sink(chunk.get(..len).unwrap_or_default());
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(any),
+            Err(source) => return Err(io_error("read", source)),
+        }
+    }
 }
 
 /// The name the certificate has to bear: the host of `HOST:PORT`, an IPv6 one without its brackets.

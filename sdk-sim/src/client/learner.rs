@@ -28,8 +28,6 @@ struct Session {
     bounds: Bounds,
     /// The client's own interval.
     interval_s: u16,
-    /// The base held in this session: longer ones may be tried.
-    base_held: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -96,7 +94,6 @@ impl Learner {
             granted_s,
             bounds,
             interval_s,
-            base_held: false,
         });
         interval_s
     }
@@ -106,7 +103,6 @@ impl Learner {
         let session = self.session.as_mut()?;
         let network = self.learnt.network(&session.network);
         network.held(session.interval_s, &session.bounds);
-        session.base_held = true;
         session.interval_s = network
             .next_s(&session.bounds, now_ms)
             .min(session.granted_s);
@@ -121,8 +117,8 @@ impl Learner {
         }
     }
 
-    /// True when there is more to try than this session was granted, and it is time to say so by a
-    /// new login; the caller then logs in.
+    /// To be asked after [`Self::held`]: true when there is more to try than this session was
+    /// granted, and it is time to say so by a new login; the caller then logs in.
     pub(super) fn takes_new_login(&mut self, now_ms: u64) -> bool {
         let Some(session) = &self.session else {
             return false;
@@ -131,7 +127,7 @@ impl Learner {
             .learnt
             .network(&session.network)
             .next_s(&session.bounds, now_ms);
-        let wants = session.base_held && next_s > session.granted_s && now_ms >= self.next_login_ms;
+        let wants = next_s > session.granted_s && now_ms >= self.next_login_ms;
         if wants {
             self.next_login_ms = now_ms.saturating_add(NEW_LOGIN_MS);
         }

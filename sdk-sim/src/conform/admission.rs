@@ -89,10 +89,7 @@ pub(super) fn demands_the_sign_of_a_login(bench: &Bench) -> Outcome {
     };
     peer.send_frames(&[Frame::Hello(unsigned)]);
     match peer.next() {
-        Came::Frame {
-            frame: Frame::Close(close),
-            ..
-        } if close.reason == CloseReason::SignRequired => {}
+        came if came.is_close(CloseReason::SignRequired) => {}
         Came::Frame {
             frame: Frame::Welcome(_),
             ..

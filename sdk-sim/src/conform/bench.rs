@@ -14,7 +14,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 
-use super::came::{Came, End};
+use super::came::End;
 use super::patience::Patience;
 use super::peer::Peer;
 use super::problem::{During, Problem};
@@ -85,10 +85,7 @@ impl Bench {
         let device = self.device()?;
         let mut peer = self.connect()?;
         peer.send_frames(&[Frame::Hello(self.registration(&device))]);
-        Ok(matches!(
-            peer.next(),
-            Came::Frame { frame: Frame::Close(close), .. } if close.reason == CloseReason::SignRequired
-        ))
+        Ok(peer.next().is_close(CloseReason::SignRequired))
     }
 
     /// Whether the app wants its registrations signed.

@@ -5,7 +5,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use protocol::Frame;
+use protocol::{CloseReason, Frame};
 
 /// Bytes shown in full. Every frame of this version but a push fits; longer: the rest is a count.
 const SHOWN_LEN_MAX: usize = 64;
@@ -62,6 +62,11 @@ impl Came {
     /// Whether the server hung up, in whatever way.
     pub(super) fn is_end(&self) -> bool {
         matches!(self, Self::End(_))
+    }
+
+    /// Whether the server closed with this reason.
+    pub(super) fn is_close(&self, reason: CloseReason) -> bool {
+        matches!(self, Self::Frame { frame: Frame::Close(close), .. } if close.reason == reason)
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! Owner: the table. Always: what needs a message on its way is skipped where nobody can push.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::{CloseReason, MessageId};
 use schema::push::{Content, PushMessage};
 
 use super::bench::{Bench, random_name};
+use super::patience::wait_until;
 use super::peer::Peer;
 use super::problem::{During, Outcome, Problem, demand};
 
@@ -229,9 +229,7 @@ pub(super) fn drops_what_expired(bench: &Bench) -> Outcome {
     pusher.push_for(cid, TTL_MS)?;
     let since = Instant::now();
     pusher.push(cid, "stays")?;
-    while since.elapsed() < EXPIRED_AFTER {
-        thread::park_timeout(EXPIRED_AFTER.saturating_sub(since.elapsed()));
-    }
+    wait_until(since + EXPIRED_AFTER);
     let mut session = bench.return_of(&device, cid)?;
     let push = session.peer.expect_push()?;
     let text = text_of(&push.body)?.1;

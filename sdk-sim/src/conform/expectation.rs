@@ -69,10 +69,7 @@ impl Peer {
     /// The end of the connection, with or without a close whose reason is `Normal`.
     pub(super) fn expect_parting(&mut self) -> Outcome {
         match self.next() {
-            Came::Frame {
-                frame: Frame::Close(close),
-                ..
-            } if close.reason == CloseReason::Normal => self.expect_no_frame(),
+            came if came.is_close(CloseReason::Normal) => self.expect_no_frame(),
             came if came.is_end() => Ok(()),
             came => Err(Problem::wrong(
                 "the end of the connection, or Close Normal (1)",

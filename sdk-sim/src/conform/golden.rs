@@ -33,10 +33,15 @@ const ERRORS_OF_BODIES: [&str; 8] = [
     "IdOverflow",
 ];
 
-/// Runs vectors and tells all that are wrong in one problem.
-fn each(bench: &Bench, vectors: &[&Vector], run: fn(&Bench, &Vector) -> Outcome) -> Outcome {
+/// Runs the vectors that are wanted and tells all that are wrong in one problem.
+fn each(
+    bench: &Bench,
+    is_wanted: fn(&Vector) -> bool,
+    run: fn(&Bench, &Vector) -> Outcome,
+) -> Outcome {
+    let vectors = vectors::all().map_err(Problem::skipped)?;
     let (mut expected, mut came) = (Vec::new(), Vec::new());
-    for vector in vectors {
+    for vector in vectors.iter().filter(|vector| is_wanted(vector)) {
         match run(bench, vector).during(vector.name) {
             Ok(()) => {}
             Err(Problem::Wrong {
@@ -59,10 +64,6 @@ fn each(bench: &Bench, vectors: &[&Vector], run: fn(&Bench, &Vector) -> Outcome)
     Err(Problem::wrong(expected.join("; "), came.join("; ")))
 }
 
-fn all() -> Result<Vec<Vector>, Problem> {
-    vectors::all().map_err(Problem::skipped)
-}
-
 fn is_of_bodies(vector: &Vector) -> bool {
     let error = vector.error.as_ref();
     error.is_some_and(|error| ERRORS_OF_BODIES.contains(&error.word.as_str()))
@@ -76,58 +77,42 @@ fn fits_a_session(vector: &Vector) -> bool {
 }
 
 pub(super) fn reads_all(bench: &Bench) -> Outcome {
-    let vectors = all()?;
     each(
         bench,
-        &vectors.iter().collect::<Vec<_>>(),
-        |bench, vector| {
-            let mut peer = bench.connect()?;
-            peer.send(&vector.bytes);
-            expect_first(&mut peer, vector)
-        },
+        |_| true,
+        |bench, vector| first(bench, vector, Peer::send),
     )
 }
 
 pub(super) fn reads_all_byte_by_byte(bench: &Bench) -> Outcome {
-    let vectors = all()?;
     each(
         bench,
-        &vectors.iter().collect::<Vec<_>>(),
-        |bench, vector| {
-            let mut peer = bench.connect()?;
-            peer.drip(&vector.bytes);
-            expect_first(&mut peer, vector)
-        },
+        |_| true,
+        |bench, vector| first(bench, vector, Peer::drip),
     )
 }
 
 pub(super) fn reads_all_in_a_session(bench: &Bench) -> Outcome {
-    let vectors = all()?;
-    let fitting: Vec<&Vector> = vectors
-        .iter()
-        .filter(|vector| fits_a_session(vector))
-        .collect();
-    each(bench, &fitting, in_session)
+    each(bench, fits_a_session, in_session)
 }
 
 pub(super) fn refuses_bad_bodies(bench: &Bench) -> Outcome {
-    let vectors = all()?;
-    let bad: Vec<&Vector> = vectors
-        .iter()
-        .filter(|vector| is_of_bodies(vector))
-        .collect();
-    each(bench, &bad, |bench, vector| {
+    each(bench, is_of_bodies, |bench, vector| {
         // Where a good frame stands before the bad one, that is what a fresh connection is about.
         if vector.frames.is_empty() {
-            let mut peer = bench.connect()?;
-            peer.send(&vector.bytes);
-            expect_first(&mut peer, vector)?;
+            first(bench, vector, Peer::send)?;
         }
         if fits_a_session(vector) {
             in_session(bench, vector)?;
         }
         Ok(())
     })
+}
+
+fn first(bench: &Bench, vector: &Vector, send: fn(&mut Peer, &[u8])) -> Outcome {
+    let mut peer = bench.connect()?;
+    send(&mut peer, &vector.bytes);
+    expect_first(&mut peer, vector)
 }
 
 /// What a server answers to a vector on a fresh connection.

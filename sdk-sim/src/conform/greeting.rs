@@ -2,7 +2,6 @@
 //!
 //! Owner: the table.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::{CloseReason, Frame, Kind, MessageId, limits};
@@ -12,7 +11,7 @@ use super::bench::Bench;
 use super::came::Came;
 use super::framing::{OP_UNKNOWN, refused_first, refused_in_session};
 use super::handwriting::{ack, body_of, command, encoded, frame};
-use super::patience::LATE;
+use super::patience::{LATE, wait_until};
 use super::peer::Peer;
 use super::problem::{During, Outcome, Problem, demand};
 
@@ -77,10 +76,7 @@ fn expect_hello_timeout(peer: &mut Peer, since: Instant) -> Outcome {
     let came = peer.next_within(left);
     let after = since.elapsed();
     let in_time = after + EARLY >= HELLO_WAIT;
-    let timed_out = matches!(
-        &came,
-        Came::Frame { frame: Frame::Close(close), .. } if close.reason == CloseReason::HelloTimeout
-    );
+    let timed_out = came.is_close(CloseReason::HelloTimeout);
     demand(
         timed_out && in_time,
         "Close HelloTimeout (12) 10 s after the connection",
@@ -112,18 +108,6 @@ pub(super) fn waits_no_longer_for_a_slow_hello(bench: &Bench) -> Outcome {
         }
     }
     expect_hello_timeout(&mut peer, since).during("with a hello of two bytes a second")
-}
-
-/// Lets time pass in which a peer does nothing on purpose.
-fn wait_until(then: Instant) {
-    loop {
-        let left = then.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        // It may return early.
-        thread::park_timeout(left);
-    }
 }
 
 pub(super) fn counts_the_handshake(bench: &Bench) -> Outcome {
@@ -193,10 +177,7 @@ pub(super) fn lets_a_device_leave_before_its_welcome(bench: &Bench) -> Outcome {
             frame: Frame::Welcome(_),
             ..
         } => peer.expect_parting().during(what),
-        Came::Frame {
-            frame: Frame::Close(close),
-            ..
-        } if close.reason == CloseReason::Normal => Ok(()),
+        came if came.is_close(CloseReason::Normal) => Ok(()),
         came if came.is_end() => Ok(()),
         came => Err(Problem::wrong(
             format_args!("{what}: Welcome, Close Normal (1) or the end"),

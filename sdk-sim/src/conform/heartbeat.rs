@@ -88,10 +88,7 @@ pub(super) fn gives_up_after_one_and_a_half_intervals(bench: &Bench) -> Outcome 
         }
     };
     let after = since.elapsed();
-    let timed_out = matches!(
-        &came,
-        Came::Frame { frame: Frame::Close(close), .. } if close.reason == CloseReason::HeartbeatTimeout
-    );
+    let timed_out = came.is_close(CloseReason::HeartbeatTimeout);
     // The server's clock began a little earlier than ours: at the hello.
     demand(
         timed_out && after + interval / 4 >= limit,

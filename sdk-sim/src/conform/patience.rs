@@ -4,7 +4,8 @@
 //! several times where it owed an answer is not waited for as long again, so that a run ends.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long an answer may take that the document wants at once. A registration waits for a disk.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(5);
@@ -58,6 +59,18 @@ impl Patience {
     /// An answer stayed away.
     pub(super) fn wear(&self) {
         self.silences.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets time pass in which a peer does nothing on purpose.
+pub(super) fn wait_until(then: Instant) {
+    loop {
+        let left = then.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        // It may return early.
+        thread::park_timeout(left);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owner: one check. Always: nothing is sent that the check did not ask for, but for the answer to
 //! a server's ping; every wait has an end; at most one frame of a server is held.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion};
 
 use super::came::{Came, End};
 use super::patience::Patience;
+use crate::transport::is_no_bytes;
 
 /// The least time-out a socket takes.
 const POLL_WAIT: Duration = Duration::from_millis(1);
@@ -243,11 +244,7 @@ impl Peer {
         match self.tls.read_tls(&mut self.socket) {
             Ok(0) => self.over = Some(End::Closed("no more bytes".to_owned())),
             Ok(_) => self.decrypt(),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                ) => {}
+            Err(error) if is_no_bytes(error.kind()) => {}
             Err(error) => self.over = Some(End::of(&error)),
         }
     }

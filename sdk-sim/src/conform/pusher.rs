@@ -3,9 +3,7 @@
 //! Owner: one check. Always: it is the HTTP API of Ringpost; a server without it is not wrong, the
 //! check is skipped.
 
-use hyper::Method;
 use protocol::ClientId;
-use serde_json::json;
 
 use super::problem::Problem;
 use super::target::Target;
@@ -53,21 +51,13 @@ impl Pusher {
 
     /// Gives one device a tag.
     pub(super) fn tag(&self, cid: ClientId, tag: &str) -> Result<(), Problem> {
-        let path = format!("/user/custom_tag/batch/{tag}");
-        let body = json!({ "cid": [cid.to_string()] });
-        self.client.call(Method::PUT, &path, Some(&body))?;
-        Ok(())
+        Ok(self.client.tag(tag, &[cid.to_string()])?)
     }
 
     /// Pushes a text to all devices with a tag.
     pub(super) fn push_to_tag(&self, tag: &str) -> Result<(), Problem> {
         let push = Push::new(PushBody::Transmission("to many".to_owned()))?;
-        let body = json!({
-            "request_id": push.request_id,
-            "audience": { "tag": [{ "key": "custom_tag", "values": [tag], "opt_type": "or" }] },
-            "push_message": { "transmission": "to many" },
-        });
-        self.client.call(Method::POST, "/push/tag", Some(&body))?;
+        self.client.push_tag(tag, &push)?;
         Ok(())
     }
 

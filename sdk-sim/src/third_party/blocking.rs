@@ -78,6 +78,22 @@ impl BlockingThirdParty {
             .block_on(self.client.push_single_alias(alias, push))
     }
 
+    /// See [`ThirdParty::push_tag`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn push_tag(&self, tag: &str, push: &Push) -> Result<String, CallError> {
+        self.runtime.block_on(self.client.push_tag(tag, push))
+    }
+
+    /// See [`ThirdParty::tag`].
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn tag(&self, tag: &str, cids: &[String]) -> Result<(), CallError> {
+        self.runtime.block_on(self.client.tag(tag, cids))
+    }
+
     /// See [`ThirdParty::status`].
     ///
     /// # Errors

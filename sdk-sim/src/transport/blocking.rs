@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use rustls::ClientConnection;
 
 use super::tls::DeviceTls;
-use super::{CLOSE_WAIT, OPEN_WAIT, TransportError, WRITE_WAIT, io_error, server_name};
-
-/// Plaintext handed on at a time.
-const PLAIN_CHUNK_LEN: usize = 4096;
+use super::{
+    CLOSE_WAIT, OPEN_WAIT, PLAIN_CHUNK_LEN, TransportError, WRITE_WAIT, drain_plaintext, io_error,
+    is_no_bytes, open_timeout, server_name,
+};
 
 /// The shortest time-out a socket takes: zero would mean none.
 const WAIT_MIN: Duration = Duration::from_millis(1);
@@ -71,14 +71,14 @@ impl BlockingConnection {
         mut sink: impl FnMut(&[u8]),
     ) -> Result<(), TransportError> {
         // The handshake's last read may have brought the first frames along.
-        if self.drain_plaintext(&mut sink)? {
+        if drain_plaintext(&mut self.tls, &mut self.peer_finished, &mut sink)? {
             return Ok(());
         }
         if self.peer_finished {
             return Err(TransportError::Closed);
         }
         self.read_tls(wait)?;
-        self.drain_plaintext(&mut sink)?;
+        drain_plaintext(&mut self.tls, &mut self.peer_finished, &mut sink)?;
         Ok(())
     }
 
@@ -147,26 +147,6 @@ impl BlockingConnection {
         self.flush()
     }
 
-    /// Hands on what is decrypted; true if there was any.
-    fn drain_plaintext(&mut self, sink: &mut impl FnMut(&[u8])) -> Result<bool, TransportError> {
-        let mut chunk = [0; PLAIN_CHUNK_LEN];
-        let mut any = false;
-        loop {
-            match self.tls.reader().read(&mut chunk) {
-                Ok(0) => {
-                    self.peer_finished = true;
-                    return Ok(any);
-                }
-                Ok(len) => {
-                    any = true;
-                    sink(chunk.get(..len).unwrap_or_default());
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(any),
-                Err(source) => return Err(io_error("read", source)),
-            }
-        }
-    }
-
     fn flush(&mut self) -> Result<(), TransportError> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.stream) {
@@ -180,15 +160,6 @@ impl BlockingConnection {
         }
         Ok(())
     }
-}
-
-/// What a socket says when its time is over (which of the two depends on the platform), or when a
-/// signal came.
-fn is_no_bytes(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
 }
 
 /// Tries each address of the host.
@@ -209,13 +180,6 @@ fn connect(address: &str, until: Instant) -> Result<TcpStream, TransportError> {
     }
     let nowhere = || std::io::Error::new(ErrorKind::NotFound, "the host has no address");
     Err(io_error("connect", last.unwrap_or_else(nowhere)))
-}
-
-fn open_timeout(address: &str) -> TransportError {
-    TransportError::OpenTimeout {
-        address: address.to_owned(),
-        limit: OPEN_WAIT,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! ends and its buffer is freed.
 
 use std::future::Future;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,14 +16,14 @@ use tokio_uring::BufResult;
 use tokio_uring::net::TcpStream;
 
 use super::tls::DeviceTls;
-use super::{CLOSE_WAIT, OPEN_WAIT, TransportError, WRITE_WAIT, io_error, server_name};
+use super::{
+    CLOSE_WAIT, OPEN_WAIT, TransportError, WRITE_WAIT, drain_plaintext, io_error, open_timeout,
+    server_name,
+};
 
 /// Bytes of the one buffer each connection has with the kernel. Most frames are far shorter; ten
 /// thousand devices cost 20 MB. Full: the next read takes the rest.
 const READ_BUFFER_LEN: usize = 2048;
-
-/// Plaintext handed on at a time.
-const PLAIN_CHUNK_LEN: usize = 4096;
 
 type PendingRead = Pin<Box<dyn Future<Output = BufResult<usize, Vec<u8>>>>>;
 
@@ -46,12 +46,7 @@ impl Connection {
     pub async fn open(address: &str, tls: &DeviceTls) -> Result<Self, TransportError> {
         tokio::time::timeout(OPEN_WAIT, Self::open_without_limit(address, tls))
             .await
-            .unwrap_or_else(|_| {
-                Err(TransportError::OpenTimeout {
-                    address: address.to_owned(),
-                    limit: OPEN_WAIT,
-                })
-            })
+            .unwrap_or_else(|_| Err(open_timeout(address)))
     }
 
     async fn open_without_limit(address: &str, tls: &DeviceTls) -> Result<Self, TransportError> {
@@ -92,14 +87,14 @@ impl Connection {
     /// handed on; others as they come.
     pub async fn receive(&mut self, mut sink: impl FnMut(&[u8])) -> Result<(), TransportError> {
         // The handshake's last read may have brought the first frames along.
-        if self.drain_plaintext(&mut sink)? {
+        if drain_plaintext(&mut self.tls, &mut self.peer_finished, &mut sink)? {
             return Ok(());
         }
         if self.peer_finished || self.read_ended {
             return Err(TransportError::Closed);
         }
         self.read_tls().await?;
-        self.drain_plaintext(&mut sink)?;
+        drain_plaintext(&mut self.tls, &mut self.peer_finished, &mut sink)?;
         Ok(())
     }
 
@@ -182,26 +177,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// Hands on what is decrypted; true if there was any.
-    fn drain_plaintext(&mut self, sink: &mut impl FnMut(&[u8])) -> Result<bool, TransportError> {
-        let mut chunk = [0; PLAIN_CHUNK_LEN];
-        let mut any = false;
-        loop {
-            match self.tls.reader().read(&mut chunk) {
-                Ok(0) => {
-                    self.peer_finished = true;
-                    return Ok(any);
-                }
-                Ok(len) => {
-                    any = true;
-                    sink(chunk.get(..len).unwrap_or_default());
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(any),
-                Err(source) => return Err(io_error("read", source)),
-            }
-        }
     }
 
     async fn flush(&mut self) -> Result<(), TransportError> {
