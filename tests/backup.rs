@@ -216,12 +216,11 @@ fn given_a_table_with_a_bit_that_flipped_when_looked_at_should_be_named() {
         "{told}"
     );
     let table = data.join("store/keyspaces/1/tables/0");
-    let content = fs::read(&table).expect("the first table of the first keyspace");
+    let mut bytes = fs::read(&table).expect("the first table of the first keyspace");
     assert!(
-        content.windows(16).any(|window| window == cid.as_bytes()),
+        bytes.windows(16).any(|window| window == cid.as_bytes()),
         "no registration"
     );
-    let mut bytes = fs::read(&table).expect("there");
     bytes[60] ^= 1;
     fs::write(&table, bytes).expect("written");
 

@@ -38,24 +38,11 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
-/// What `ringpost app` says.
-fn app(server: &Server, args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .arg("app")
-        .args(args)
-        .args(["--json", "--bootstrap"])
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
 /// A bootstrap file without an HTTP API, of a new app that demands a sign.
 fn foreign(server: &Server) -> Value {
-    let made = app(server, &["create", "foreign"]);
+    let made = server.say(&["app", "create", "foreign"]);
     let appid = made["appid"].as_str().expect("text");
-    app(server, &["set", appid, "sign_required=true"]);
+    server.say(&["app", "set", appid, "sign_required=true"]);
     json!({
         "ca_cert": server.bootstrap().ca_cert,
         "app": { "appid": appid, "appsecret": made["appsecret"] },
@@ -83,7 +70,7 @@ fn given_our_server_when_checked_should_pass_all_that_has_a_check() {
     let bootstrap = server.bootstrap_path();
     let receiver = Receiver::start(200);
     let callback = format!("callback_url={}", receiver.url());
-    app(&server, &["set", &server.bootstrap().app.appid, &callback]);
+    server.set_app(&[&callback]);
     let foreign_path = dir.path().join("foreign.json");
     fs::write(&foreign_path, foreign(&server).to_string()).expect("written");
     let whole = conform(&["--bootstrap", text(&bootstrap), "--json"]);

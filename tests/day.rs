@@ -26,7 +26,7 @@ use harness::wait_for;
 use ledger::{Fate, now_ms};
 use receipts::told;
 use serde_json::json;
-use town::{Day, Fleet, SECRET, every, run, set};
+use town::{Day, Fleet, SECRET, every, set};
 
 /// How long the push with a speed is to take, in seconds: the server is killed in the middle.
 const PACED_S: usize = 12;
@@ -221,7 +221,7 @@ impl Day {
             &set(&self.home.cids),
         );
         wait_for("receipts that wait", || {
-            let waiting = run(&self.server, &["receipts", &app]);
+            let waiting = self.server.say(&["receipts", &app]);
             (!waiting["receipts"].as_array().expect("a list").is_empty()).then_some(())
         });
         let settings = json!({ "ttl": LONG_MS, "schedule_time": now_ms() + AHEAD_MS });
@@ -321,10 +321,10 @@ impl Day {
             wait_until_none(what, || unlike(&told().of_type(action), &wanted));
         }
         wait_for("no receipt to wait", || {
-            let waiting = run(&self.server, &["receipts", &app]);
+            let waiting = self.server.say(&["receipts", &app]);
             (waiting["receipts"] == json!([])).then_some(())
         });
-        let dead = run(&self.server, &["receipts", &app, "--dead"]);
+        let dead = self.server.say(&["receipts", &app, "--dead"]);
         assert_eq!(dead["receipts"], json!([]));
         let told = told();
         assert_eq!(unlike(&told.of_type("acked"), &wanted), None);
@@ -357,7 +357,7 @@ impl Day {
         let waiting = self.ledger.of_fate(Fate::Waiting);
         for cid in [&self.gone.cids[1], &self.away.cids[1], &self.home.cids[1]] {
             let of_it = waiting.iter().filter(|(_, it)| it == cid).count();
-            let device = run(&self.server, &["device", &app, cid]);
+            let device = self.server.say(&["device", &app, cid]);
             assert_eq!(device["queue_len"], of_it, "{device}");
             assert_eq!(device["online"], !gone.contains(cid));
         }

@@ -75,7 +75,7 @@ fn repaired(victim: &Victim, place: &Place, what: &str) -> usize {
     there
 }
 
-/// Where the answered pushes end in the journal, by the middle of the last body.
+/// Flips one bit.
 fn flip(bytes: &mut [u8], at: usize) {
     bytes[at] ^= 0x04;
 }

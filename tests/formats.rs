@@ -19,18 +19,6 @@ use serde_json::{Value, json};
 use server_core::keys::FORMAT;
 use tempfile::TempDir;
 
-/// What the command line of a running server prints as JSON.
-pub fn ringpost(server: &Server, args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .args(["--json", "--bootstrap"])
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-}
-
 fn archive(format: u64) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
     folder.join(format!("{format}.tar.gz"))
@@ -93,12 +81,7 @@ fn given_a_folder_of_each_format_when_served_in_its_time_should_have_everything(
         let mut server = serve_after(dir.path(), &made, 1);
         contents::look_for_the_rest(&server, &made);
         assert!(server.stop().success());
-        let check = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-            .args(["check", "--data"])
-            .arg(server.data())
-            .output()
-            .expect("runs");
-        assert!(check.status.success(), "{check:?}");
+        server.check();
     }
 }
 
@@ -111,7 +94,7 @@ fn given_a_folder_of_each_format_when_served_long_after_should_have_all_that_las
         // The messages of those days are over.
         let (app, cid) = (&made["app"], &made["cids"][1]);
         let args = [app, cid].map(|text| text.as_str().expect("text"));
-        let device = ringpost(&server, &["device", args[0], args[1]]);
+        let device = server.say(&["device", args[0], args[1]]);
         assert_eq!(device["queue_len"], 0, "{device}");
     }
 }

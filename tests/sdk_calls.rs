@@ -3,7 +3,6 @@
 
 mod harness;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::receiver::Receiver;
@@ -28,22 +27,23 @@ struct App {
     cid: ClientId,
 }
 
+/// The device of this number, before its first connection.
+fn device_of(server: &Server, number: u8, change: impl FnOnce(&mut Config)) -> BlockingDevice {
+    let bootstrap = server.bootstrap();
+    let mut config = Config::new(
+        &bootstrap.app.appid,
+        InstallId::from_bytes([number; 16]),
+        DeviceSecret::from_bytes([number; 32]),
+        u64::from(number),
+    );
+    change(&mut config);
+    let tls = Tls::trusting(&bootstrap.ca_cert).expect("the server's certificate");
+    BlockingDevice::connect(config, &bootstrap.device, tls.for_device())
+}
+
 impl App {
     fn start(server: &Server, number: u8) -> App {
-        Self::start_as(server, number, |_| {})
-    }
-
-    fn start_as(server: &Server, number: u8, change: impl FnOnce(&mut Config)) -> App {
-        let bootstrap = server.bootstrap();
-        let mut config = Config::new(
-            &bootstrap.app.appid,
-            InstallId::from_bytes([number; 16]),
-            DeviceSecret::from_bytes([number; 32]),
-            u64::from(number),
-        );
-        change(&mut config);
-        let tls = Tls::trusting(&bootstrap.ca_cert).expect("the server's certificate");
-        let mut device = BlockingDevice::connect(config, &bootstrap.device, tls.for_device());
+        let mut device = device_of(server, number, |_| {});
         let cid = next(&mut device, "the login", |event| match event {
             Event::Online { cid, .. } => Some(*cid),
             _ => None,
@@ -131,20 +131,22 @@ fn push_to(party: &BlockingThirdParty, path: &str, audience: Value, settings: Va
 }
 
 fn device_view(server: &Server, cid: &str) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(["device", &server.bootstrap().app.appid, cid])
-        .args(["--json", "--bootstrap"])
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    server.say(&["device", &server.bootstrap().app.appid, cid])
+}
+
+/// Ends the apps in order, then the server: a device that stays would hold its stop for the whole
+/// drain.
+fn end(mut server: Server, apps: impl IntoIterator<Item = App>) {
+    for mut app in apps {
+        app.device.close();
+    }
+    assert!(server.stop().success());
 }
 
 #[test]
 fn given_tags_and_aliases_when_set_by_the_app_should_be_those_of_the_third_party_and_back() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 2, &[]);
+    let server = Server::start(dir.path(), 2, &[]);
     let party = server.third_party();
     let mut app = App::start(&server, 1);
     let cid = app.cid();
@@ -197,7 +199,7 @@ fn given_tags_and_aliases_when_set_by_the_app_should_be_those_of_the_third_party
     app.ok(serial.expect("online"));
     let bound = party.call(Method::GET, "/user/cid/alias/alice", None);
     assert!(!format!("{bound:?}").contains(&cid), "{bound:?}");
-    assert!(server.stop().success());
+    end(server, [app]);
 }
 
 #[test]
@@ -227,13 +229,13 @@ fn given_push_switched_off_by_the_app_when_pushed_to_should_be_ignored_until_it_
     let (_, word) = push_one(&server, &app, "again");
     assert_eq!(word, "successed_online");
     app.pushed();
-    assert!(server.stop().success());
+    end(server, [app]);
 }
 
 #[test]
 fn given_facts_told_by_the_app_when_asked_for_should_be_known_and_filter_pushes() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 2, &[]);
+    let server = Server::start(dir.path(), 2, &[]);
     let party = server.third_party();
     let mut app = App::start(&server, 1);
     let mut other = App::start(&server, 2);
@@ -284,13 +286,13 @@ fn given_facts_told_by_the_app_when_asked_for_should_be_known_and_filter_pushes(
     assert!(way(&passed_by).is_err(), "it has no message of that task");
     let steps = way(&to_all).expect("a way")["detail"].clone();
     assert!(steps.to_string().contains("Sent"), "{steps}");
-    assert!(server.stop().success());
+    end(server, [app, other]);
 }
 
 #[test]
 fn given_what_the_user_did_when_reported_should_be_in_reports_and_receipts() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start_configured(dir.path(), 2, BRIEF);
+    let server = Server::start_configured(dir.path(), 2, BRIEF);
     let receiver = Receiver::start(200);
     set_callback(&server, &receiver);
     let party = server.third_party();
@@ -384,19 +386,12 @@ fn given_what_the_user_did_when_reported_should_be_in_reports_and_receipts() {
     ];
     expected.sort();
     assert_eq!(told, expected);
-    assert!(server.stop().success());
+    end(server, [app, other]);
 }
 
 fn set_callback(server: &Server, receiver: &Receiver) {
     let url = format!("callback_url={}", receiver.url());
-    let app = server.bootstrap().app.appid;
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(["app", "set", &app, &url, "callback_mode=signed"])
-        .arg("--bootstrap")
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{output:?}");
+    server.set_app(&[&url, "callback_mode=signed"]);
 }
 
 /// What the receiver took, each event once.
@@ -480,13 +475,13 @@ fn given_a_message_of_the_app_when_the_third_party_takes_it_should_say_so_over_a
     ];
     assert_eq!(shown, expected, "once each, in order");
     assert_eq!(told[0]["payload"], "aGVsbG8gAP8=");
-    assert!(server.stop().success());
+    end(server, [app]);
 }
 
 #[test]
 fn given_silent_hours_when_they_hold_should_keep_the_device_away_and_its_messages_waiting() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 2, &[]);
+    let server = Server::start(dir.path(), 2, &[]);
     let mut app = App::start(&server, 1);
     // From the hour it is in UTC, for two hours: it is silent now, whatever the time.
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -519,18 +514,11 @@ fn given_silent_hours_when_they_hold_should_keep_the_device_away_and_its_message
     assert_eq!(word, "successed_offline");
     // Another start of the app in these hours does not connect either, until it is woken.
     app.device.close();
-    let bootstrap = server.bootstrap();
-    let mut config = Config::new(
-        &bootstrap.app.appid,
-        InstallId::from_bytes([1; 16]),
-        DeviceSecret::from_bytes([1; 32]),
-        1,
-    );
-    config.identity = Some(app.cid);
-    config.silent = Some(now);
-    config.unix_offset_ms = i64::try_from(since.as_millis()).ok();
-    let tls = Tls::trusting(&bootstrap.ca_cert).expect("the server's certificate");
-    let mut device = BlockingDevice::connect(config, &bootstrap.device, tls.for_device());
+    let mut device = device_of(&server, 1, |config| {
+        config.identity = Some(app.cid);
+        config.silent = Some(now);
+        config.unix_offset_ms = i64::try_from(since.as_millis()).ok();
+    });
     assert_eq!(device.next_event(Duration::from_millis(300)), None);
     let now_ms = device.now_ms();
     device.client().wake(now_ms);
@@ -549,22 +537,14 @@ fn given_silent_hours_when_they_hold_should_keep_the_device_away_and_its_message
         (&view["online"], view.get("silent_time")),
         (&json!(true), None)
     );
-    assert!(server.stop().success());
+    end(server, [app]);
 }
 
 #[test]
 fn given_limits_of_the_app_when_a_device_changes_too_much_should_be_told() {
     let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 2, &[]);
-    let appid = server.bootstrap().app.appid;
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(["app", "set", &appid])
-        .args(["device_tags_per_day=1", "device_aliases_per_day=1"])
-        .arg("--bootstrap")
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{output:?}");
+    let server = Server::start(dir.path(), 2, &[]);
+    server.set_app(&["device_tags_per_day=1", "device_aliases_per_day=1"]);
     let mut app = App::start(&server, 1);
     let client = app.device.client();
     let serials = [
@@ -592,5 +572,5 @@ fn given_limits_of_the_app_when_a_device_changes_too_much_should_be_told() {
         ResultCode::Filtered,
     ];
     assert_eq!(codes.map(|code| code.expect("all came")), expected);
-    assert!(server.stop().success());
+    end(server, [app]);
 }

@@ -3,7 +3,6 @@
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use harness::receiver::{Receiver, SILENCE};
 use harness::{Devices, Server, wait_for};
@@ -13,26 +12,14 @@ use serde_json::{Value, json};
 /// Loopback is allowed, and pauses are short.
 const BRIEF: &str = "[webhooks]\nallow_private = true\nretry_first_ms = 50\nretry_most_s = 1\n";
 
-fn run(server: &Server, args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .args(["--json", "--bootstrap"])
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-}
-
 fn set(server: &Server, receiver: &Receiver, more: &[&str]) {
     let url = format!("callback_url={}", receiver.url());
-    let app = server.bootstrap().app.appid;
-    run(server, &[&["app", "set", &app, &url], more].concat());
+    server.set_app(&[&[url.as_str()], more].concat());
 }
 
 fn receipts(server: &Server, args: &[&str]) -> Vec<Value> {
     let app = server.bootstrap().app.appid;
-    let answer = run(server, &[&["receipts", &app], args].concat());
+    let answer = server.say(&[&["receipts", &app], args].concat());
     answer["receipts"].as_array().expect("receipts").clone()
 }
 
@@ -278,7 +265,7 @@ fn given_receipts_that_failed_too_long_when_listed_and_replayed_should_be_told_a
     assert!(tasks.eq(pushed.values().flatten()), "{dead:?}");
     receiver.answer(200);
     let app = server.bootstrap().app.appid;
-    let replayed = run(&server, &["receipts", &app, "--replay"]);
+    let replayed = server.say(&["receipts", &app, "--replay"]);
     assert_eq!(replayed["replayed"], 5);
     wait_until_told(&receiver, &pushed);
     assert!(receipts(&server, &["--dead"]).is_empty());

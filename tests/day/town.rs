@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -85,17 +84,6 @@ pub(crate) struct Day {
     pub(crate) cut_ms: u64,
 }
 
-pub(crate) fn run(server: &Server, args: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .args(["--json", "--bootstrap"])
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs");
-    assert!(output.status.success(), "{args:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
-}
-
 pub(crate) fn every(nth: usize, cids: &[String]) -> Vec<String> {
     cids.iter().step_by(nth).cloned().collect()
 }
@@ -111,10 +99,9 @@ impl Day {
         let dir = tempfile::tempdir().expect("a folder");
         let server = Server::start_configured(dir.path(), 2, SETTINGS);
         let receiver = Receiver::start(200);
-        let app = server.bootstrap().app.appid;
         let url = format!("callback_url={}", receiver.url());
         let secret = format!("callback_secret={SECRET}");
-        run(&server, &["app", "set", &app, &url, &secret]);
+        server.set_app(&[&url, &secret]);
         let home = Fleet::start(dir.path(), &server, "home", count * 7 / 10, true);
         let mut away = Fleet::start(dir.path(), &server, "away", count * 2 / 10, false);
         let mut gone = Fleet::start(dir.path(), &server, "gone", count / 10, false);

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,13 +59,7 @@ impl Play {
         let receiver = Receiver::start(200);
         let bootstrap = server.bootstrap();
         let url = format!("callback_url={}", receiver.url());
-        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-            .args(["app", "set", &bootstrap.app.appid, &url])
-            .args(["callback_mode=signed", "--bootstrap"])
-            .arg(server.bootstrap_path())
-            .output()
-            .expect("runs");
-        assert!(output.status.success(), "{output:?}");
+        server.set_app(&[&url, "callback_mode=signed"]);
         let fleet = |name: &str, more: &[&str]| {
             let dir = dir.join(name);
             std::fs::create_dir(&dir).expect("a folder");

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::harness::device::{Device, hello, register};
 use crate::harness::{Server, wait_for};
-use crate::ringpost;
 
 /// Puts a bit of everything into a new server; what is to be found later.
 pub fn put(server: &Server) -> Value {
@@ -18,10 +17,7 @@ pub fn put(server: &Server) -> Value {
     let app = bootstrap.app.appid.clone();
     let shop = server.create_app("shop");
     let set = ["callback_url=http://127.0.0.1:9/in", "callback_mode=signed"];
-    ringpost(
-        server,
-        &["app", "set", &app, set[0], set[1], "offline_len_max=50"],
-    );
+    server.say(&["app", "set", &app, set[0], set[1], "offline_len_max=50"]);
     let cids: Vec<String> = (1..=3)
         .map(|n| register(&bootstrap, n).to_string())
         .collect();
@@ -144,13 +140,10 @@ pub fn look_for_what_lasts(server: &Server, made: &Value) {
     let party = server.third_party();
     let cids: Vec<&str> = texts(&made["cids"]);
     for app in [&made["app"], &made["shop"]] {
-        let shown = ringpost(server, &["app", "show", app.as_str().expect("text")]);
+        let shown = server.say(&["app", "show", app.as_str().expect("text")]);
         assert_eq!(&shown["appid"], app);
     }
-    let shown = ringpost(
-        server,
-        &["app", "show", made["app"].as_str().expect("text")],
-    );
+    let shown = server.say(&["app", "show", made["app"].as_str().expect("text")]);
     assert_eq!(shown["callback_url"], "http://127.0.0.1:9/in");
     assert_eq!(shown["offline_len_max"], 50);
     assert_eq!(
@@ -186,7 +179,7 @@ pub fn look_for_the_rest(server: &Server, made: &Value) {
     let cids: Vec<&str> = texts(&made["cids"]);
     let app = made["app"].as_str().expect("text");
     let stage = |task: &Value| {
-        let told = ringpost(server, &["task", app, task.as_str().expect("text")]);
+        let told = server.say(&["task", app, task.as_str().expect("text")]);
         told["targets"][0]["stage"]
             .as_str()
             .expect("a stage")
@@ -196,10 +189,10 @@ pub fn look_for_the_rest(server: &Server, made: &Value) {
         assert_eq!(stage(task), "Stored");
     }
     assert_eq!(stage(&made["acked"]), "Acked");
-    let device = ringpost(server, &["device", app, cids[1]]);
+    let device = server.say(&["device", app, cids[1]]);
     // Three to it alone, and one to all but the black-listed.
     assert_eq!(device["queue_len"], 4, "{device}");
-    let device = ringpost(server, &["device", app, cids[0]]);
+    let device = server.say(&["device", app, cids[0]]);
     assert_eq!(device["queue_len"], 2, "{device}");
     for (task, targets) in [(&made["group"], 2), (&made["list"], 1)] {
         let task = task.as_str().expect("text");
@@ -209,7 +202,7 @@ pub fn look_for_the_rest(server: &Server, made: &Value) {
     }
     let named = get(&party, "/report/push/task_group/spring");
     assert!(named.to_string().contains("target_num"), "{named}");
-    let receipts = ringpost(server, &["receipts", app]);
+    let receipts = server.say(&["receipts", app]);
     let kinds: Vec<&str> = receipts["receipts"]
         .as_array()
         .expect("receipts")

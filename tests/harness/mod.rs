@@ -213,6 +213,11 @@ impl Server {
     /// Kills it and has every row and file of its folder looked at: all must fit together.
     pub fn kill_and_check(&mut self) {
         self.kill_nine();
+        self.check();
+    }
+
+    /// Has every row and file of its folder looked at, once it has ended: all must fit together.
+    pub fn check(&self) {
         let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args(["check", "--data"])
             .arg(&self.data)
@@ -262,15 +267,27 @@ impl Server {
         BlockingThirdParty::new(&bootstrap.http, Credentials::from(&bootstrap)).expect("a client")
     }
 
-    /// Creates an app by the command line; returns its AppID.
-    pub fn create_app(&self, name: &str) -> String {
+    /// What a command of the operator says as JSON; it must go well.
+    pub fn say(&self, args: &[&str]) -> Value {
         let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
-            .args(["app", "create", name, "--json", "--bootstrap"])
+            .args(args)
+            .args(["--json", "--bootstrap"])
             .arg(self.bootstrap_path())
             .output()
-            .expect("ringpost app");
-        assert!(output.status.success(), "{output:?}");
-        let app: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            .expect("runs");
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    /// Changes settings of the first app.
+    pub fn set_app(&self, settings: &[&str]) {
+        let app = self.bootstrap().app.appid;
+        self.say(&[&["app", "set", &app], settings].concat());
+    }
+
+    /// Creates an app by the command line; returns its AppID.
+    pub fn create_app(&self, name: &str) -> String {
+        let app = self.say(&["app", "create", name]);
         app["appid"].as_str().expect("an AppID").to_owned()
     }
 

@@ -37,14 +37,9 @@ def expect(what: str, wanted: object, came: object) -> None:
         raise Failed(f"{what}: expected {wanted!r}, came {came!r}")
 
 
-def expect_in(what: str, wanted: str, came: str) -> None:
-    """Fails unless a text stands in another."""
-    if wanted not in came:
-        raise Failed(f"{what}: expected {wanted!r} in it, came {came!r}")
-
-
 def poll(what: str, look: Callable[[], Found], good: Callable[[Found], bool]) -> Found:
-    """Looks again and again until what is seen is good."""
+    """Looks again and again until what is seen is good, for a while: what is looked at here the
+    server tells nobody of, it can only be asked."""
     deadline = time.monotonic() + PATIENCE_S
     while not good(seen := look()):
         if time.monotonic() > deadline:
