@@ -55,9 +55,9 @@ struct Member {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     /// The latest wall clock that any commit had.
-    pub(super) latest_ms: u64,
+    latest_ms: u64,
     /// Whether a commit had an earlier wall clock than one before it.
-    pub(super) was_set_back: bool,
+    was_set_back: bool,
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
     members: BTreeMap<ClientId, Member>,
@@ -101,6 +101,19 @@ fn meets(member: &Member, condition: &Condition) -> bool {
 }
 
 impl Groups {
+    /// The clock of a commit shows this.
+    pub(super) fn clock(&mut self, now_ms: u64) {
+        let sets_back = now_ms < self.latest_ms;
+        self.latest_ms = self.latest_ms.max(now_ms);
+        if sets_back && !self.was_set_back {
+            self.was_set_back = true;
+            // Who registered behind the beginning of a push may now seem to do so in the future.
+            for cid in self.members.keys().copied().collect::<Vec<_>>() {
+                self.changed(cid);
+            }
+        }
+    }
+
     /// A push to many.
     pub(super) fn get(&self, number: GroupNo) -> Option<&Many> {
         self.all.get(&number)

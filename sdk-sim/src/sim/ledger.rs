@@ -73,9 +73,8 @@ pub(super) struct Ledger {
 impl Ledger {
     /// The clock shows this. `stepped`: it did not get there by itself.
     pub(super) fn clock(&mut self, now_ms: u64, stepped: bool) {
-        self.groups.was_set_back |= now_ms < self.latest_ms;
         self.latest_ms = self.latest_ms.max(now_ms);
-        self.groups.latest_ms = self.latest_ms;
+        self.groups.clock(now_ms);
         if stepped {
             for first in self.requests.values_mut().flatten() {
                 first.forgettable |= may_forget(first.accepted_ms, now_ms);
