@@ -15,7 +15,7 @@ use protocol::{ClientId, InstallId};
 use schema::record::Device as DeviceRow;
 use server::lifecycle::Lifecycle;
 use server::store::committer::Committer;
-use server::store::{Store, recovery};
+use server::store::{Store, StoreBounds, recovery};
 use server::telemetry::Telemetry;
 use server_core::command::{Push, Reach, Storage};
 use server_core::devices::Devices;
@@ -76,7 +76,7 @@ fn tags(n: u64) -> Vec<Box<str>> {
 
 fn fill(path: &Path, devices_len: u64) -> u64 {
     std::fs::create_dir_all(path).expect("a folder for the store");
-    let store = Store::open(path, STORE_FILES_MAX).expect("a new store");
+    let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("a new store");
     let telemetry = Telemetry::new(SHARDS, 0);
     let mut committer =
         Committer::new(store.clone(), telemetry, Lifecycle::default()).expect("a committer");
@@ -169,7 +169,7 @@ fn size_of(path: &Path) -> u64 {
 }
 
 fn load(path: &Path) -> Vec<Devices> {
-    let store = Store::open(path, STORE_FILES_MAX).expect("the store opens");
+    let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("the store opens");
     let mut known = Default::default();
     let view = store.view(&mut known).expect("a view");
     let started = Instant::now();

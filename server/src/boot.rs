@@ -44,7 +44,7 @@ use crate::secret;
 use crate::shard_loop::Control;
 use crate::shares::Shares;
 use crate::store::committer::Committer;
-use crate::store::{Store, View, recovery};
+use crate::store::{Store, StoreBounds, View, recovery};
 use crate::telemetry::Telemetry;
 use crate::wall_clock::now_ms;
 use crate::webhook;
@@ -168,7 +168,13 @@ impl Fleet {
         shares: Shares,
     ) -> Result<Fleet, BootError> {
         let started = Instant::now();
-        let store = Store::open(&data_folder::store(&config.data), shares.store)?;
+        let store = Store::open(
+            &data_folder::store(&config.data),
+            StoreBounds {
+                files: shares.store,
+                memory: config.store_memory,
+            },
+        )?;
         let mut known = Default::default();
         let (mut apps, mut devices, groups, held) = {
             let view = store.view(&mut known)?;

@@ -3,19 +3,20 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use self::file::{DevicesFile, File, Heartbeat, IngressFile, StoreFile, WebhooksFile};
 use crate::addresses::{AddressList, Network};
 use crate::http::HttpSettings;
-use crate::limits::SEND_TIMEOUT;
+use crate::limits::{SEND_TIMEOUT, STORE_MEMORY_MIB_MAX, STORE_MEMORY_MIB_MIN};
 use crate::net::Door;
+use crate::store::StoreMemory;
 use crate::telemetry::LogFormat;
-use crate::vendor::VendorKind;
 use crate::webhook::WebhookSettings;
 use server_core::shard::Settings as ShardSettings;
+
+mod file;
 
 /// A setting that cannot be used: which, and why.
 #[derive(Debug, thiserror::Error)]
@@ -89,90 +90,6 @@ pub struct ServeArgs {
     pub log: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    data: Option<PathBuf>,
-    device: Option<String>,
-    http: Option<String>,
-    admin: Option<String>,
-    shards: Option<u16>,
-    public_host: Option<String>,
-    http_allow: Vec<Network>,
-    http_deny: Vec<Network>,
-    device_allow: Vec<Network>,
-    device_deny: Vec<Network>,
-    trusted_proxies: Vec<Network>,
-    device_proxy_protocol: Option<bool>,
-    tls: Option<TlsFile>,
-    heartbeat: Heartbeat,
-    drain: Drain,
-    ingress: IngressFile,
-    devices: DevicesFile,
-    vendor_channel: Option<VendorKind>,
-    webhooks: WebhooksFile,
-    log: LogFile,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TlsFile {
-    cert: PathBuf,
-    key: PathBuf,
-    ca: Option<PathBuf>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Heartbeat {
-    default_s: Option<u16>,
-    min_s: Option<u16>,
-    max_s: Option<u16>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Drain {
-    timeout_s: Option<u64>,
-    jitter_s: Option<u32>,
-    endpoint: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct IngressFile {
-    timestamp_skew_s: Option<u64>,
-    idle_timeout_s: Option<u64>,
-    head_timeout_s: Option<u64>,
-    body_timeout_s: Option<u64>,
-    write_timeout_s: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DevicesFile {
-    hello_timeout_s: Option<u64>,
-    send_timeout_s: Option<u64>,
-    may_bind_aliases: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WebhooksFile {
-    allow_private: Option<bool>,
-    timeout_s: Option<u64>,
-    retry_first_ms: Option<u64>,
-    retry_most_s: Option<u64>,
-    keep_s: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LogFile {
-    format: Option<LogFormat>,
-    filter: Option<String>,
-}
-
 /// The operator's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsPaths {
@@ -211,6 +128,8 @@ pub struct Config {
     pub ingress: HttpSettings,
     /// How receipts are sent to developers' servers.
     pub webhooks: WebhookSettings,
+    /// Memory of the store.
+    pub store_memory: StoreMemory,
     /// How long a drain may take.
     pub drain_timeout: Duration,
     /// Over how long devices spread their reconnects after a go-away, in ms.
@@ -240,7 +159,7 @@ impl Config {
             .clone()
             .or_else(|| environment.get("RINGPOST_CONFIG").map(PathBuf::from))
         {
-            Some(path) => read_file(&path)?,
+            Some(path) => File::read(&path)?,
             None => File::default(),
         };
         let pick = |flag: &Option<String>,
@@ -351,6 +270,7 @@ impl Config {
                 SEND_TIMEOUT,
             )?,
             webhooks: webhook_settings(&file.webhooks)?,
+            store_memory: store_memory(&file.store)?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),
             drain_jitter_ms: file.drain.jitter_s.unwrap_or(5).saturating_mul(1000),
             drain_endpoint: redirect(file.drain.endpoint.unwrap_or_default())?,
@@ -362,17 +282,6 @@ impl Config {
             log_filter: filter.map_or_else(|| "info".into(), |given| given.text),
         })
     }
-}
-
-fn read_file(path: &Path) -> Result<File, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    toml::from_str(&text).map_err(|error| ConfigError::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 fn address(given: Option<Given>, default: &'static str) -> Result<SocketAddr, ConfigError> {
@@ -587,6 +496,16 @@ fn webhook_settings(file: &WebhooksFile) -> Result<WebhookSettings, ConfigError>
         ));
     }
     Ok(settings)
+}
+
+fn store_memory(file: &StoreFile) -> Result<StoreMemory, ConfigError> {
+    let Some(mib) = file.memory_mib else {
+        return Ok(StoreMemory::DEFAULT);
+    };
+    StoreMemory::of_mib(mib).ok_or_else(|| {
+        let reason = format!("want {STORE_MEMORY_MIB_MIN} to {STORE_MEMORY_MIB_MAX}");
+        value("store.memory_mib", mib, reason)
+    })
 }
 
 #[cfg(test)]

@@ -258,15 +258,33 @@ pub const COMMITTED_RING: usize = 8192;
 /// Threads that read for shards.
 pub const READERS: usize = 2;
 
-/// Bytes of rows that the store keeps in memory for reading.
-pub const BLOCK_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// MiB of memory that the store takes if the operator says nothing: 64 for rows, 64 of changes.
+pub const STORE_MEMORY_MIB_DEFAULT: u64 = 256;
+
+/// Least MiB of memory for the store: with less every few commits write tables. Under: the setting
+/// is refused.
+pub const STORE_MEMORY_MIB_MIN: u64 = 32;
+
+/// Most MiB of memory for the store, more than any machine has. Over: the setting is refused.
+pub const STORE_MEMORY_MIB_MAX: u64 = 16 * 1024 * 1024;
+
+/// Most bytes of changes that gather in memory, however much the operator gives: they are in the
+/// journal too, which a start reads. Full: the largest memtables are written as tables.
+pub const UNWRITTEN_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Tables that wait to be written. Full: the committer waits for them, and its own ring then
+/// answers "busy".
+pub const FLUSHES_WAITING_MAX: usize = 4;
+
+/// Bytes that are committed before the committer looks at what has gathered.
+pub const UNWRITTEN_LOOK_BYTES: u64 = 1024 * 1024;
 
 /// Bytes of one keyspace that gather in memory before they are written as a table; measured with
 /// two workers: commits of 6 ms at p99 where 32 MiB and one worker gave 64 ms.
 pub const MEMTABLE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Bytes of journal kept. They are replayed at a start: about 10 ms a MiB.
-/// Full: the store writes the oldest memtable out.
+/// Bytes of journal kept beside the newest. They are replayed at a start: about 10 ms a MiB.
+/// Full: the store writes out what the oldest is kept for.
 pub const JOURNAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Files that the store has open at one time where the file limit is large; a few a day of kept

@@ -11,6 +11,7 @@ pub mod copy;
 pub mod damage;
 pub mod journal;
 mod keyspaces;
+mod memory;
 pub mod reader;
 pub mod recovery;
 pub mod repair;
@@ -18,5 +19,6 @@ mod synced;
 mod tables;
 mod view;
 
-pub use keyspaces::{OpenError, Store, name_of};
+pub use keyspaces::{OpenError, Store, StoreBounds, name_of};
+pub use memory::StoreMemory;
 pub use view::View;

@@ -45,8 +45,7 @@ pub(super) fn run(args: &DataArgs) -> ExitCode {
 /// No row is changed: opening may only move rows from the journal to tables.
 fn look(args: &DataArgs) -> Result<Looked, String> {
     let path = data_folder::store(&args.data);
-    let store =
-        Store::open_existing(&path, data::STORE_FILES).map_err(|error| error.to_string())?;
+    let store = Store::open_existing(&path, data::BOUNDS).map_err(|error| error.to_string())?;
     let mut known = Default::default();
     let view = store.view(&mut known).map_err(|error| error.to_string())?;
     recovery::check_format(&view, &path).map_err(|error| error.to_string())?;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::store::StoreBounds;
+
 /// `EX_CONFIG`: the operator must change something first.
 pub(super) const EXIT_CONFIG: u8 = 78;
 
-/// Files of the store that such a command has open at a time; far below any usual limit.
-pub(super) const STORE_FILES: usize = 128;
+/// What such a command takes of the machine: files far below any usual limit.
+pub(super) const BOUNDS: StoreBounds = StoreBounds::of_files(128);
 
 /// Which data folder, and how to print.
 #[derive(Debug, Clone, clap::Args)]

@@ -19,7 +19,7 @@ pub(super) fn run(args: &DataArgs) -> ExitCode {
         Err(reason) => return data::unusable(&args.data, &reason),
     };
     let store = data_folder::store(&args.data);
-    match repair(&args.data, &store, &copy, data::STORE_FILES, now_ms) {
+    match repair(&args.data, &store, &copy, data::BOUNDS, now_ms) {
         Ok(Outcome::Opens) => {
             match args.json {
                 true => println!("{}", json!({ "opens": true, "changed": false })),

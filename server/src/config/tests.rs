@@ -53,6 +53,25 @@ fn given_an_unknown_key_when_loaded_should_name_it() {
 }
 
 #[test]
+fn given_memory_for_the_store_when_loaded_should_be_within_its_bounds() {
+    let memory = |file| load(ServeArgs::default(), &[], file).map(|config| config.store_memory);
+    assert_eq!(memory("").expect("good"), StoreMemory::DEFAULT);
+    let given = memory("store.memory_mib = 1024").expect("good");
+    assert_eq!(Some(given), StoreMemory::of_mib(1024));
+    for (file, came) in [
+        ("store.memory_mib = 31", "31"),
+        ("store.memory_mib = 16777217", "16777217"),
+    ] {
+        let error = memory(file).expect_err(file).to_string();
+        assert!(
+            error.contains("store.memory_mib") && error.contains(came),
+            "{error}"
+        );
+        assert!(error.contains("want 32 to 16777216"), "{error}");
+    }
+}
+
+#[test]
 fn given_a_vendor_channel_when_loaded_should_be_none_unless_it_is_named() {
     for (file, is_some) in [
         ("", false),

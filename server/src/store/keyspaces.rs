@@ -18,9 +18,10 @@ use server_core::rows::{Keyspace, RowsError, WriteSet};
 
 use super::damage::{self, Damage, Remedy};
 use super::journal::COMMITS_KEY;
+use super::memory::{self, StoreMemory};
 use super::synced::{self, Synced};
 use crate::limits::{
-    BLOCK_CACHE_BYTES, JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS,
+    JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS, UNWRITTEN_LOOK_BYTES,
 };
 
 /// Why a store did not open.
@@ -87,7 +88,29 @@ pub struct Store {
     /// Where commits are counted; no keyspace of the layout, but the store's own.
     commits: fjall::Keyspace,
     synced: Arc<Synced>,
+    memory: StoreMemory,
+    /// Bytes committed since the last look at what has gathered in memory.
+    unlooked: Arc<AtomicU64>,
     path: PathBuf,
+}
+
+/// What an open store may take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreBounds {
+    /// Files that it has open at one time, about. At least ten more than [`STORE_FILES_WRITTEN`].
+    pub files: usize,
+    /// Memory.
+    pub memory: StoreMemory,
+}
+
+impl StoreBounds {
+    /// So many files, and the memory that a server takes by itself.
+    pub const fn of_files(files: usize) -> StoreBounds {
+        StoreBounds {
+            files,
+            memory: StoreMemory::DEFAULT,
+        }
+    }
 }
 
 impl std::fmt::Debug for Store {
@@ -160,12 +183,12 @@ type Parts = (
     fjall::Keyspace,
 );
 
-fn open_database(path: &Path, files_max: usize) -> Result<Parts, fjall::Error> {
+fn open_database(path: &Path, bounds: StoreBounds) -> Result<Parts, fjall::Error> {
     let db = Database::builder(path)
-        .cache_size(BLOCK_CACHE_BYTES)
+        .cache_size(bounds.memory.cache())
         .max_journaling_size(JOURNAL_BYTES_MAX)
         .worker_threads(STORE_WORKERS)
-        .max_cached_files(Some(files_max - STORE_FILES_WRITTEN))
+        .max_cached_files(Some(bounds.files - STORE_FILES_WRITTEN))
         .open()?;
     let mut fixed = BTreeMap::new();
     for keyspace in Keyspace::FIXED {
@@ -202,13 +225,12 @@ fn refused(path: &Path, reason: String) -> OpenError {
 }
 
 impl Store {
-    /// Opens or creates the database under `path`; it has no more than about `files_max` files open
-    /// at one time. At least ten more than [`STORE_FILES_WRITTEN`].
+    /// Opens or creates the database under `path`.
     ///
     /// # Errors
     /// Another process has it; it is damaged. What was answered and cannot be read is never passed
     /// over.
-    pub fn open(path: &Path, files_max: usize) -> Result<Store, OpenError> {
+    pub fn open(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
         if exists(path) {
             let _lock = locked(path)?;
             damage::before_open(path).map_err(|damage| OpenError::Damaged {
@@ -217,9 +239,9 @@ impl Store {
             })?;
         }
         // On what it does not expect fjall panics here and there.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_database(path, files_max)));
+        let opened = catch_unwind(AssertUnwindSafe(|| open_database(path, bounds)));
         let reason = match opened {
-            Ok(Ok(parts)) => return Self::with(path, parts),
+            Ok(Ok(parts)) => return Self::with(path, parts, bounds.memory),
             Ok(Err(fjall::Error::Locked)) => return Err(OpenError::InUse(path.to_owned())),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "fjall panicked".to_owned(),
@@ -231,9 +253,9 @@ impl Store {
     ///
     /// # Errors
     /// As there, and if there is none.
-    pub fn open_existing(path: &Path, files_max: usize) -> Result<Store, OpenError> {
+    pub fn open_existing(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
         if exists(path) {
-            Self::open(path, files_max)
+            Self::open(path, bounds)
         } else {
             Err(OpenError::Missing(path.to_owned()))
         }
@@ -251,7 +273,11 @@ impl Store {
         }
     }
 
-    fn with(path: &Path, (db, fixed, commits): Parts) -> Result<Store, OpenError> {
+    fn with(
+        path: &Path,
+        (db, fixed, commits): Parts,
+        memory: StoreMemory,
+    ) -> Result<Store, OpenError> {
         let failed = |error: &dyn std::error::Error| refused(path, error.to_string());
         let row = commits.get(COMMITS_KEY).map_err(|error| failed(&error))?;
         let held = row
@@ -275,6 +301,8 @@ impl Store {
             days_version: Arc::new(AtomicU64::new(1)),
             commits,
             synced: Arc::new(Synced::open(path, held).map_err(|error| failed(&error))?),
+            memory,
+            unlooked: Arc::default(),
             path: path.to_owned(),
         })
     }
@@ -333,7 +361,8 @@ impl Store {
         Ok(handle)
     }
 
-    /// Commits a write set as one. With `sync` it is on disk when this returns.
+    /// Commits a write set as one. With `sync` it is on disk when this returns. Waits for tables to
+    /// be written where too much has gathered.
     pub(super) fn commit(
         &self,
         days: &mut Days,
@@ -346,11 +375,13 @@ impl Store {
             PersistMode::Buffer
         };
         let mut batch = self.db.batch().durability(Some(mode));
+        let mut len = 0;
         for ((keyspace, key), value) in std::mem::take(&mut writes.rows) {
             let handle = match self.fixed(keyspace) {
                 Some(handle) => handle.clone(),
                 None => self.day(days, keyspace)?,
             };
+            len += key.len() + value.as_ref().map_or(0, Vec::len);
             match value {
                 Some(value) => batch.insert(&handle, key, value),
                 None => batch.remove(&handle, key),
@@ -358,6 +389,7 @@ impl Store {
         }
         for (day, key, value) in std::mem::take(&mut writes.messages) {
             let handle = self.day(days, Keyspace::Msg(day))?;
+            len += key.len() + value.len();
             batch.insert(&handle, key, value);
         }
         if sync {
@@ -368,10 +400,29 @@ impl Store {
         } else {
             batch.commit()?;
         }
-        if writes.drops_any() {
-            self.drop_days(days, &writes)?;
+        // The commit stands, whatever becomes of this: an error here would take it back.
+        if let Err(error) = self.clear_up(days, &writes, len as u64) {
+            tracing::error!(%error, "the store could not be cleared up behind a commit");
         }
         Ok(())
+    }
+
+    fn clear_up(&self, days: &mut Days, writes: &WriteSet, len: u64) -> Result<(), fjall::Error> {
+        if writes.drops_any() {
+            self.drop_days(days, writes)?;
+        }
+        self.bound_memory(days, len)
+    }
+
+    /// `len` more bytes gathered in memory.
+    fn bound_memory(&self, days: &Days, len: u64) -> Result<(), fjall::Error> {
+        if self.unlooked.fetch_add(len, Ordering::Relaxed) + len < UNWRITTEN_LOOK_BYTES {
+            return Ok(());
+        }
+        self.unlooked.store(0, Ordering::Relaxed);
+        let all = self.fixed.values().chain(days.values());
+        let all = all.chain(std::iter::once(&self.commits));
+        memory::write_out(&self.db, all, self.memory.unwritten())
     }
 
     fn drop_days(&self, days: &mut Days, writes: &WriteSet) -> Result<(), fjall::Error> {

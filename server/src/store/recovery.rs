@@ -41,13 +41,13 @@ mod tests {
     use server_core::rows::WriteSet;
 
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Store, StoreBounds};
 
     #[test]
     fn given_a_store_of_a_newer_format_when_looked_at_should_be_refused_with_both_numbers() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("store");
-        let store = Store::open(&path, 64).expect("made");
+        let store = Store::open(&path, StoreBounds::of_files(64)).expect("made");
         let look = || {
             let mut known = Default::default();
             let view = store.view(&mut known).expect("a view");

@@ -13,7 +13,7 @@ use server_core::amends::after_loss;
 use super::aside;
 use super::damage::{self, Damage, JournalFile};
 use super::journal::Rest;
-use super::keyspaces::{OpenError, Store};
+use super::keyspaces::{OpenError, Store, StoreBounds};
 use super::synced;
 
 /// A store that opens again.
@@ -97,10 +97,10 @@ pub fn repair(
     data: &Path,
     store: &Path,
     copy: &Path,
-    files_max: usize,
+    bounds: StoreBounds,
     now_ms: u64,
 ) -> Result<Outcome, RepairError> {
-    let refused = match Store::open_existing(store, files_max) {
+    let refused = match Store::open_existing(store, bounds) {
         Ok(_) => return Ok(Outcome::Opens),
         Err(error @ (OpenError::Refused { .. } | OpenError::Damaged { .. })) => error,
         Err(error) => return Err(RepairError::Open(error)),
@@ -124,7 +124,7 @@ pub fn repair(
     let cuts = first.map_or(Ok(Vec::new()), |first| cut_from(&journals, first));
     let cuts = cuts.map_err(failed("cutting the journal"))?;
     synced::forget(store).map_err(failed("forgetting the count of commits"))?;
-    let opened = Store::open(store, files_max).map_err(failed("opening the store"))?;
+    let opened = Store::open(store, bounds).map_err(failed("opening the store"))?;
     let held = opened.commits();
     amend(&opened, now_ms).map_err(failed("writing to the store"))?;
     Ok(Outcome::Repaired(Repaired {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use protocol::MessageId;
 use schema::record::FirstAnswer;
-use server::store::Store;
 use server::store::committer::Committer;
+use server::store::{Store, StoreBounds};
 use server::telemetry::Telemetry;
 use server_core::apply::{Ids, apply};
 use server_core::clock::DAY_MS;
@@ -36,7 +36,7 @@ struct Both {
 
 impl Both {
     fn open(path: &Path, memory: MemoryRows, batches: u32) -> Both {
-        let store = Store::open(path, 64).expect("the store opens");
+        let store = Store::open(path, StoreBounds::of_files(64)).expect("the store opens");
         let committer = Committer::new(store.clone(), Telemetry::new(1, 0), Default::default())
             .expect("the store reads");
         let ids = Ids::recover(&memory).expect("memory reads");

@@ -1,0 +1,174 @@
+//! How much memory the store takes: rows kept for reading, and changes that are not in a table yet.
+//!
+//! Owner: the store; the committer asks for it behind each commit. fjall bounds what gathers per
+//! keyspace and not in all, and looks at its journals only when it writes a table: with thirty
+//! keyspaces and more of each day that would be gigabytes of memory, and of journal to read at a
+//! start. Always: behind a commit what gathers is no more than its share and a MiB of rows, unless
+//! the disk takes nothing for as long as [`FLUSH_WAIT`].
+
+use std::time::{Duration, Instant};
+
+use fjall::{AbstractTree, Database, Keyspace};
+
+use crate::limits::{
+    FLUSHES_WAITING_MAX, STORE_MEMORY_MIB_DEFAULT, STORE_MEMORY_MIB_MAX, STORE_MEMORY_MIB_MIN,
+    UNWRITTEN_BYTES_MAX,
+};
+
+/// How long a commit waits for tables to be written before it goes on without. Behind it fjall's
+/// own bound holds, four memtables a keyspace.
+const FLUSH_WAIT: Duration = Duration::from_secs(1);
+
+/// Between two looks at the tables that are being written; each takes tens of milliseconds.
+const FLUSH_LOOK: Duration = Duration::from_millis(1);
+
+/// What an operator gives the store. The process takes more: sessions, TLS, requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreMemory {
+    mib: u64,
+}
+
+impl StoreMemory {
+    /// What it takes if the operator says nothing.
+    pub const DEFAULT: StoreMemory = StoreMemory {
+        mib: STORE_MEMORY_MIB_DEFAULT,
+    };
+
+    /// So many MiB; `None` outside [`STORE_MEMORY_MIB_MIN`] to [`STORE_MEMORY_MIB_MAX`].
+    pub fn of_mib(mib: u64) -> Option<StoreMemory> {
+        (STORE_MEMORY_MIB_MIN..=STORE_MEMORY_MIB_MAX)
+            .contains(&mib)
+            .then_some(StoreMemory { mib })
+    }
+
+    /// Bytes of changes that gather before the largest memtables are written as tables, as fjall
+    /// counts them: a quarter. In memory they take up to twice that, and those that are being
+    /// written are there too.
+    pub(super) fn unwritten(self) -> u64 {
+        (self.bytes() / 4).min(UNWRITTEN_BYTES_MAX)
+    }
+
+    /// Bytes of rows kept for reading: what the changes leave.
+    pub(super) fn cache(self) -> u64 {
+        self.bytes() - 3 * self.unwritten()
+    }
+
+    fn bytes(self) -> u64 {
+        self.mib * 1024 * 1024
+    }
+}
+
+/// Writes the largest of these memtables out until those that are left hold at most half of `max`
+/// bytes, if they hold more than `max` now.
+pub(super) fn write_out<'a>(
+    db: &Database,
+    keyspaces: impl Iterator<Item = &'a Keyspace>,
+    max: u64,
+) -> Result<(), fjall::Error> {
+    let mut sizes: Vec<(u64, &Keyspace)> = keyspaces
+        .map(|keyspace| (keyspace.tree.active_memtable().size(), keyspace))
+        .collect();
+    let mut held: u64 = sizes.iter().map(|(size, _)| size).sum();
+    if held <= max {
+        return Ok(());
+    }
+    sizes.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
+    for (size, keyspace) in sizes {
+        if held <= max / 2 {
+            break;
+        }
+        wait_for_room(db);
+        keyspace.rotate_memtable()?;
+        held -= size;
+    }
+    Ok(())
+}
+
+fn wait_for_room(db: &Database) {
+    let until = Instant::now() + FLUSH_WAIT;
+    while db.outstanding_flushes() >= FLUSHES_WAITING_MAX && Instant::now() < until {
+        std::thread::park_timeout(FLUSH_LOOK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use server_core::clock::Day;
+    use server_core::rows::WriteSet;
+
+    use super::*;
+    use crate::limits::UNWRITTEN_LOOK_BYTES;
+    use crate::store::{Store, StoreBounds};
+
+    #[test]
+    fn given_a_budget_when_shared_out_should_be_no_more_than_it() {
+        for mib in [STORE_MEMORY_MIB_MIN, 64, 256, 1024, STORE_MEMORY_MIB_MAX] {
+            let memory = StoreMemory::of_mib(mib).expect("within its bounds");
+            // Twice for what the counted bytes take, once for those that are being written.
+            assert!(memory.cache() + 3 * memory.unwritten() <= mib * 1024 * 1024);
+            assert!(memory.cache() >= memory.unwritten());
+        }
+        assert_eq!(StoreMemory::of_mib(STORE_MEMORY_MIB_MIN - 1), None);
+        assert_eq!(StoreMemory::of_mib(STORE_MEMORY_MIB_MAX + 1), None);
+    }
+
+    #[test]
+    fn given_many_keyspaces_that_fill_when_written_out_should_hold_half_of_the_bound() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let db = Database::builder(dir.path()).open().expect("made");
+        let keyspaces: Vec<Keyspace> = (0..20)
+            .map(|at| {
+                let keyspace = db.keyspace(&format!("k{at}"), Default::default);
+                keyspace.expect("made")
+            })
+            .collect();
+        let held = || -> u64 {
+            let sizes = keyspaces.iter();
+            sizes.map(|one| one.tree.active_memtable().size()).sum()
+        };
+        let max = 200_000;
+        for (at, keyspace) in keyspaces.iter().enumerate() {
+            for row in 0..=at {
+                keyspace
+                    .insert(row.to_be_bytes(), [7; 1000])
+                    .expect("inserted");
+            }
+        }
+        let smallest = keyspaces[0].tree.active_memtable().size();
+        assert!(held() > max, "only {} bytes", held());
+        write_out(&db, keyspaces.iter(), max).expect("written");
+        assert!(held() <= max / 2, "{} bytes are left", held());
+        assert_eq!(keyspaces[0].tree.active_memtable().size(), smallest);
+        let before = held();
+        write_out(&db, keyspaces.iter(), max).expect("nothing to do");
+        assert_eq!(held(), before, "within the bound nothing is written");
+        for (at, keyspace) in keyspaces.iter().enumerate() {
+            assert_eq!(keyspace.iter().count(), at + 1, "rows of keyspace {at}");
+        }
+    }
+
+    #[test]
+    fn given_commits_to_many_days_when_they_go_on_should_gather_no_more_than_the_share() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let memory = StoreMemory::of_mib(STORE_MEMORY_MIB_MIN).expect("the least");
+        let bounds = StoreBounds { files: 64, memory };
+        let store = Store::open(dir.path(), bounds).expect("made");
+        let mut days = store.days().expect("none yet");
+        let mut written = 0;
+        for row in 0..4_000u32 {
+            let mut writes = WriteSet::default();
+            for day in 0..8 {
+                let value = vec![7; 1500];
+                written += value.len() as u64;
+                let key = row.to_be_bytes().to_vec();
+                writes.messages.push((Day(day), key, value));
+            }
+            store.commit(&mut days, writes, false).expect("written");
+            let sizes = days.values();
+            let held: u64 = sizes.map(|one| one.tree.active_memtable().size()).sum();
+            let most = memory.unwritten() + 2 * UNWRITTEN_LOOK_BYTES;
+            assert!(held <= most, "{held} bytes gathered, more than {most}");
+        }
+        assert!(written > 5 * memory.unwritten(), "only {written} bytes");
+    }
+}
