@@ -103,7 +103,10 @@ impl Upward {
             ClientId::from_bytes(receipt.cid),
             UpstreamId(receipt.upstream),
         );
-        let known = self.upstreams.entry(key).or_insert(status);
+        // A deleted device has none.
+        let Some(known) = self.upstreams.get_mut(&key) else {
+            return;
+        };
         if *known == UpstreamStatus::Stored {
             *known = status;
         }
