@@ -6,10 +6,13 @@
 
 mod harness;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use harness::device::{Device, hello, register};
 use harness::{Server, Surroundings, wait_for};
@@ -139,6 +142,63 @@ fn given_a_flush_that_hangs_when_pushed_meanwhile_should_answer_and_deliver_only
     drop(held);
     pushing.join().expect("no panic").expect("accepted");
     device.receive_until("the push", is_push);
+}
+
+/// How long a flush hangs under load, in seconds; `RINGPOST_STALL_S` for more.
+const STALL_S: u64 = 1;
+
+#[test]
+fn given_a_flush_that_hangs_for_long_when_many_push_should_lose_and_repeat_nothing() {
+    let stall_s = std::env::var("RINGPOST_STALL_S");
+    let stall_s = stall_s.map_or(STALL_S, |text| text.parse().expect("seconds"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = Disk::new(dir.path());
+    let server = disk.serve(dir.path());
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let held = disk.hold();
+    let released = Arc::new(AtomicBool::new(false));
+    let pushing: Vec<_> = (0..32)
+        .map(|_| {
+            let (third_party, released) = (server.third_party(), Arc::clone(&released));
+            std::thread::spawn(move || {
+                let body = PushBody::Transmission("to be kept".into());
+                let push = Push::new(body).expect("random");
+                // Whoever waits for ten seconds is told to repeat it, and does.
+                while let Err(error) = third_party.push_single_cid(&cid.to_string(), &push) {
+                    assert!(error.to_string().contains("30019"), "{error}");
+                }
+                assert!(
+                    released.load(Ordering::Acquire),
+                    "answered before the flush"
+                );
+            })
+        })
+        .collect();
+    wait_for("the flush to hang", || disk.holds().then_some(()));
+    let until = Instant::now() + Duration::from_secs(stall_s);
+    while Instant::now() < until {
+        assert_eq!(readiness(&server.third_party()).0, 200);
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    released.store(true, Ordering::Release);
+    drop(held);
+    for one in pushing {
+        one.join().expect("accepted, and not before the flush");
+    }
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    let mut ids = BTreeSet::new();
+    for at in 0..32 {
+        let id = device.receive_until(&format!("push {at}"), |frame| match frame {
+            Frame::Push(push) => Some(push.id),
+            _ => None,
+        });
+        assert!(ids.insert(id), "{id} came twice");
+    }
+    wait_for("all to be counted, and each once", || {
+        (server.metric("ringpost_messages_accepted_total") == 32).then_some(())
+    });
 }
 
 #[test]

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
-
-use crate::wall_clock::now_ms;
+use std::time::{Duration, Instant};
 
 /// How long the server says that it is not ready after the store refused a write.
 pub const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
@@ -24,10 +22,28 @@ pub enum Stage {
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     stage: AtomicU8,
+    /// Moments are told in ms since this one: the wall clock may be set.
+    began: Instant,
     refused_until_ms: AtomicU64,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared {
+            stage: AtomicU8::default(),
+            began: Instant::now(),
+            refused_until_ms: AtomicU64::default(),
+        }
+    }
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
 }
 
 impl Lifecycle {
@@ -49,12 +65,12 @@ impl Lifecycle {
     /// itself: only a push can show that the store writes again, and nobody sends one to a server
     /// that says it is not ready.
     pub fn store_refuses(&self) -> bool {
-        now_ms() < self.0.refused_until_ms.load(Ordering::Acquire)
+        self.0.now_ms() < self.0.refused_until_ms.load(Ordering::Acquire)
     }
 
     /// The store refused a write.
     pub fn store_refused(&self) {
-        let until_ms = now_ms() + REFUSAL_HOLDS.as_millis() as u64;
+        let until_ms = self.0.now_ms() + REFUSAL_HOLDS.as_millis() as u64;
         self.0.refused_until_ms.store(until_ms, Ordering::Release);
     }
 

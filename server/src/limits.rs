@@ -276,6 +276,13 @@ pub const UNWRITTEN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// answers "busy".
 pub const FLUSHES_WAITING_MAX: usize = 4;
 
+/// Which part of a disk stays free: tables are written anew while the old ones are still there.
+/// Less: what makes the store grow is refused as busy, until there is room.
+pub const DISK_KEPT_PART: u64 = 20;
+
+/// Most bytes of a disk that stay free: the largest merge of tables takes less.
+pub const DISK_KEPT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
 /// Bytes that are committed before the committer looks at what has gathered.
 pub const UNWRITTEN_LOOK_BYTES: u64 = 1024 * 1024;
 

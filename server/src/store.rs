@@ -15,6 +15,7 @@ mod memory;
 pub mod reader;
 pub mod recovery;
 pub mod repair;
+mod room;
 mod synced;
 mod tables;
 mod view;

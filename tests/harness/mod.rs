@@ -75,6 +75,8 @@ pub struct Surroundings {
     pub files_max: Option<u32>,
     /// The umask, as a shell takes it.
     pub umask: Option<&'static str>,
+    /// A process whose user and mount namespaces it enters.
+    pub inside: Option<u32>,
     /// Variables of its environment.
     pub variables: Vec<(&'static str, String)>,
 }
@@ -333,8 +335,22 @@ impl Surroundings {
         let umask = self
             .umask
             .map_or_else(String::new, |umask| format!("umask {umask} && "));
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{files}{umask}exec \"$0\" \"$@\""), path]);
+        let shell = [
+            "sh",
+            "-c",
+            &format!("{files}{umask}exec \"$0\" \"$@\""),
+            path,
+        ];
+        let mut command = match self.inside {
+            None => Command::new(shell[0]),
+            Some(pid) => {
+                let mut enter = Command::new("nsenter");
+                enter.args(["--user", "--mount", "--preserve-credentials", "--target"]);
+                enter.args([&pid.to_string(), shell[0]]);
+                enter
+            }
+        };
+        command.args(&shell[1..]);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -356,6 +356,26 @@ impl Op {
         }
     }
 
+    /// Whether the store grows by it. What only notes that something is over, or takes something
+    /// away, does not, and goes on when the disk is nearly full.
+    pub fn needs_room(&self) -> bool {
+        !matches!(
+            self,
+            Op::Cursors { .. }
+                | Op::UnbindAliases { .. }
+                | Op::DropAlias { .. }
+                | Op::DeleteApp { .. }
+                | Op::ForgetDevices { .. }
+                | Op::StopGroup { .. }
+                | Op::Unschedule { .. }
+                | Op::ChangeTag { add: false, .. }
+                | Op::SettleReceipts { .. }
+                | Op::Sample { .. }
+                | Op::Boot
+                | Op::DropDays(_)
+        )
+    }
+
     /// Whether somebody is promised that it lasts. Only ops that may be lost are not synced.
     pub fn must_last(&self) -> bool {
         !matches!(

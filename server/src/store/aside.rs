@@ -24,7 +24,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    has_room(size_of(from)? + ROOM_LEFT, free_in(parent)?)?;
+    has_room(size_of(from)? + ROOM_LEFT, disk_of(parent)?.free)?;
     copy_folder(from, to)?;
     File::open(parent)?.sync_all()
 }
@@ -51,9 +51,21 @@ fn size_of(folder: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
-fn free_in(folder: &Path) -> io::Result<u64> {
+/// The disk of a folder, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Disk {
+    /// All of it.
+    pub(super) size: u64,
+    /// What anybody may still write.
+    pub(super) free: u64,
+}
+
+pub(super) fn disk_of(folder: &Path) -> io::Result<Disk> {
     let disk = rustix::fs::statvfs(folder)?;
-    Ok(disk.f_bavail * disk.f_frsize)
+    Ok(Disk {
+        size: disk.f_blocks * disk.f_frsize,
+        free: disk.f_bavail * disk.f_frsize,
+    })
 }
 
 /// Copies a folder with all in it to a new one, for its owner alone.
@@ -121,7 +133,7 @@ mod tests {
         fs::write(dir.path().join("file"), [1; 100_000]).expect("written");
         let needed = size_of(dir.path()).expect("there");
         assert!(needed >= 100_000, "{needed}");
-        assert!(free_in(dir.path()).expect("a disk") > 0);
+        assert!(disk_of(dir.path()).expect("a disk").free > 0);
         assert!(has_room(needed, needed).is_ok());
         let told = has_room(needed, needed - 1).expect_err("refused");
         assert_eq!(told.kind(), io::ErrorKind::StorageFull);

@@ -17,6 +17,7 @@ use server_core::op::{Committed, Op, Submitted};
 use server_core::rows::{Keyspace, RowsError};
 
 use super::keyspaces::{Days, Store};
+use super::room::Room;
 use super::view;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, COMMITTED_RING};
@@ -43,6 +44,7 @@ pub struct Committer {
     shards: Vec<Sender<Committed>>,
     telemetry: Arc<Telemetry>,
     lifecycle: Lifecycle,
+    room: Room,
     /// Set while the store refuses: no write is tried before this moment.
     refused_until: Option<Instant>,
 }
@@ -71,6 +73,7 @@ impl Committer {
         let inbox = Inbox::new(&bell);
         let days = OwnDays(days);
         Ok(Committer {
+            room: store.room(),
             store,
             days,
             ids,
@@ -122,8 +125,11 @@ impl Committer {
                 bytes += submitted.op.weight();
                 batch.push(submitted);
             }
+            if self.room.is_short() {
+                self.refuse_what_grows(&mut batch);
+            }
             if batch.is_empty() {
-                if self.inbox.is_closed() {
+                if self.inbox.is_closed() && self.inbox.is_empty() {
                     break;
                 }
                 continue;
@@ -170,6 +176,14 @@ impl Committer {
                 self.refuse(batch);
             }
         }
+    }
+
+    fn refuse_what_grows(&mut self, batch: &mut Vec<Submitted>) {
+        self.lifecycle.store_refused();
+        let all = std::mem::take(batch).into_iter();
+        let (grows, rest): (Vec<_>, Vec<_>) = all.partition(|one| one.op.needs_room());
+        self.refuse(&grows);
+        *batch = rest;
     }
 
     fn refuse(&mut self, batch: &[Submitted]) {

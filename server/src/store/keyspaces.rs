@@ -19,6 +19,7 @@ use server_core::rows::{Keyspace, RowsError, WriteSet};
 use super::damage::{self, Damage, Remedy};
 use super::journal::COMMITS_KEY;
 use super::memory::{self, StoreMemory};
+use super::room::Room;
 use super::synced::{self, Synced};
 use crate::limits::{
     JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS, UNWRITTEN_LOOK_BYTES,
@@ -325,6 +326,11 @@ impl Store {
         self.fixed
             .iter()
             .map(|(keyspace, handle)| (*keyspace, handle))
+    }
+
+    /// The room on its disk: what is in memory must fit, and be merged.
+    pub(super) fn room(&self) -> Room {
+        Room::new(&self.path, 2 * self.memory.unwritten())
     }
 
     pub(super) fn commits_handle(&self) -> &fjall::Keyspace {

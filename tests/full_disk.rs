@@ -1,0 +1,223 @@
+//! The server on a disk that really fills: a small tmpfs in namespaces of a process of the test.
+
+mod harness;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use harness::device::{Device, hello, register};
+use harness::{Server, Surroundings, wait_for};
+use protocol::{ClientId, Close, CloseReason, Frame, Identity, MessageId};
+use sdk_sim::third_party::{BlockingThirdParty, Push, PushBody};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Size of the disk. What is kept of it is 16 MiB: twice what gathers in 32 MiB of memory.
+const DISK_MIB: u64 = 160;
+const SETTINGS: &str = "store.memory_mib = 32\n";
+
+/// The disk under the store of a server that is not running yet; it lasts over restarts.
+struct SmallDisk {
+    holder: Child,
+    store: PathBuf,
+}
+
+impl SmallDisk {
+    fn under(dir: &Path) -> SmallDisk {
+        let store = dir.join("data/store");
+        fs::create_dir_all(&store).expect("made");
+        let mount = format!(
+            "mount -t tmpfs -o size={DISK_MIB}m,mode=700 none \"$0\" && echo mounted && exec cat"
+        );
+        let mut holder = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", &mount])
+            .arg(&store)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare, of util-linux");
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().expect("piped"))
+            .read_line(&mut said)
+            .expect("a line");
+        assert_eq!(said, "mounted\n", "a namespace with a tmpfs of its own");
+        SmallDisk { holder, store }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            inside: Some(self.holder.id()),
+            ..Surroundings::default()
+        }
+    }
+
+    /// The disk as the test sees it.
+    fn path(&self) -> PathBuf {
+        let store = self.store.strip_prefix("/").expect("absolute");
+        Path::new("/proc")
+            .join(self.holder.id().to_string())
+            .join("root")
+            .join(store)
+    }
+
+    fn free(&self) -> u64 {
+        let output = Command::new("stat")
+            .args(["--file-system", "--format=%a %S"])
+            .arg(self.path())
+            .output()
+            .expect("stat");
+        let said = String::from_utf8(output.stdout).expect("text");
+        let (blocks, size) = said.trim().split_once(' ').expect("two numbers");
+        blocks.parse::<u64>().expect("blocks") * size.parse::<u64>().expect("bytes")
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
+    /// Somebody else writes until so many bytes are left.
+    fn fill_up_to(&self, left: u64) {
+        let len = self.free().saturating_sub(left);
+        let len = usize::try_from(len).expect("a small disk");
+        fs::write(self.filler(), vec![7; len]).expect("there is room for it");
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.filler()).expect("it was filled");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+fn push(third_party: &BlockingThirdParty, cid: ClientId) -> Result<(), String> {
+    let body = PushBody::Transmission("to be kept".into());
+    let push = Push::new(body).expect("random");
+    let pushed = third_party.push_single_cid(&cid.to_string(), &push);
+    pushed.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn readiness(third_party: &BlockingThirdParty) -> u16 {
+    third_party.get("/readyz").expect("an answer").http.as_u16()
+}
+
+fn push_until_busy(third_party: &BlockingThirdParty, cid: ClientId) -> usize {
+    let mut taken = 0;
+    wait_for("a push to be refused", || {
+        match push(third_party, cid) {
+            Ok(()) => taken += 1,
+            Err(why) => {
+                assert!(why.contains("30019"), "{why}");
+                return Some(());
+            }
+        }
+        None
+    });
+    taken
+}
+
+fn push_until_taken(third_party: &BlockingThirdParty, cid: ClientId) {
+    wait_for("a push to be taken", || push(third_party, cid).ok());
+}
+
+/// Logs in, takes so many pushes and acknowledges them.
+fn take_all(server: &Server, cid: ClientId, count: usize) -> Vec<MessageId> {
+    let bootstrap = server.bootstrap();
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    let ids: Vec<MessageId> = (0..count)
+        .map(|at| {
+            device.receive_until(&format!("push {at} of {count}"), |frame| match frame {
+                Frame::Push(push) => Some(push.id),
+                _ => None,
+            })
+        })
+        .collect();
+    device.send(&[Frame::Ack(protocol::Ack { ids: ids.clone() })]);
+    ids
+}
+
+#[test]
+fn given_a_disk_that_is_nearly_full_when_served_should_refuse_what_grows_and_nothing_else() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = SmallDisk::under(dir.path());
+    let mut server = Server::start_in(dir.path(), 1, SETTINGS, disk.surroundings());
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let other = register(&bootstrap, 2);
+    let third_party = server.third_party();
+    push(&third_party, cid).expect("there is room");
+    disk.fill_up_to(12 * MIB);
+    let taken = 1 + push_until_busy(&third_party, cid);
+    assert_eq!(readiness(&third_party), 503);
+
+    // Nobody can register, whoever is registered gets what waits, and devices can be deleted.
+    let mut newcomer = Device::connect(&bootstrap);
+    newcomer.send(&[Frame::Hello(hello(
+        &bootstrap,
+        Identity::Register(protocol::InstallId::from_bytes([9; 16])),
+        [9; 32],
+    ))]);
+    let refused = newcomer.receive().expect("a word");
+    let Frame::Close(Close {
+        reason,
+        retry_after_ms,
+        ..
+    }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (reason, retry_after_ms),
+        (CloseReason::InternalError, 30_000)
+    );
+    take_all(&server, cid, taken);
+    wait_for("the acks to be counted", || {
+        (server.metric("ringpost_messages_acked_total") == taken as u64).then_some(())
+    });
+    let app = &bootstrap.app.appid;
+    server.say(&["device", app, &other.to_string(), "--delete"]);
+    let unknown = push(&third_party, other).expect_err("it is gone");
+    assert!(!unknown.contains("30019"), "{unknown}");
+
+    disk.make_room();
+    push_until_taken(&third_party, cid);
+    wait_for("the server to be ready", || {
+        (readiness(&third_party) == 200).then_some(())
+    });
+    let log = server.log();
+    for told in [
+        "the disk is nearly full; nothing is accepted",
+        "the disk has room again",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{log}");
+    }
+    // What was acknowledged while the disk was nearly full is not sent again.
+    assert!(server.stop().success());
+    server.restart();
+    take_all(&server, cid, 1);
+}
+
+#[test]
+fn given_a_disk_without_a_byte_left_when_there_is_room_again_should_have_all_that_was_answered() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let disk = SmallDisk::under(dir.path());
+    let mut server = Server::start_in(dir.path(), 1, SETTINGS, disk.surroundings());
+    let cid = register(&server.bootstrap(), 1);
+    let third_party = server.third_party();
+    push(&third_party, cid).expect("there is room");
+    disk.fill_up_to(0);
+    let taken = 1 + push_until_busy(&third_party, cid);
+    server.kill_nine();
+    disk.make_room();
+    server.restart();
+    let third_party = server.third_party();
+    push(&third_party, cid).expect("there is room");
+    take_all(&server, cid, taken + 1);
+}
