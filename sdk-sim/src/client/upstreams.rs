@@ -8,14 +8,13 @@ use std::collections::VecDeque;
 use protocol::{Frame, Upstream, UpstreamAck, UpstreamStatus};
 
 use super::Client;
+use super::backoff::{Backoff, BackoffBounds};
 use super::event::{CommandError, Event};
+use super::jitter::Jitter;
 
 /// Messages that may wait for their end: what a server knows of one device at least. Full: the
 /// newest is refused with [`CommandError::TooMany`].
 pub const UPSTREAMS_WAITING_MAX: usize = 16;
-
-/// Wait before a message is sent again that the server put off, in milliseconds.
-const SEND_AGAIN_MS: u64 = 30_000;
 
 #[derive(Debug)]
 struct Outgoing {
@@ -25,9 +24,20 @@ struct Outgoing {
 }
 
 /// See the module page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Upstreams {
     waiting: VecDeque<Outgoing>,
+    /// Of messages that the server puts off.
+    backoff: Backoff,
+}
+
+impl Default for Upstreams {
+    fn default() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            backoff: Backoff::new(BackoffBounds::default()),
+        }
+    }
 }
 
 impl Upstreams {
@@ -44,13 +54,17 @@ impl Upstreams {
         times.min()
     }
 
-    fn answered(&mut self, now_ms: u64, ack: UpstreamAck) -> bool {
+    fn answered(&mut self, now_ms: u64, ack: UpstreamAck, jitter: &mut Jitter) -> bool {
         let Some(at) = self.waiting.iter().position(|one| one.message.id == ack.id) else {
             return false;
         };
         if ack.status == UpstreamStatus::Busy {
-            self.waiting[at].send_at_ms = Some(now_ms.saturating_add(SEND_AGAIN_MS));
-        } else if ack.status.is_final() && !matches!(ack.status, UpstreamStatus::Other(_)) {
+            let wait_ms = self.backoff.delay_ms(jitter);
+            self.waiting[at].send_at_ms = Some(now_ms.saturating_add(wait_ms));
+            return true;
+        }
+        self.backoff.reset();
+        if ack.status.is_final() && !matches!(ack.status, UpstreamStatus::Other(_)) {
             self.waiting.remove(at);
         }
         true
@@ -93,7 +107,7 @@ impl Client {
     }
 
     pub(super) fn on_upstream_ack(&mut self, now_ms: u64, ack: UpstreamAck) {
-        if self.upstreams.answered(now_ms, ack) {
+        if self.upstreams.answered(now_ms, ack, &mut self.jitter) {
             self.events.push_back(Event::Upstream {
                 id: ack.id,
                 status: ack.status,
