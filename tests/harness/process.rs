@@ -38,6 +38,15 @@ pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("fd").count()
 }
 
+/// How many files it has open whose path has no such part.
+pub fn open_files_but(pid: u32, part: &str) -> usize {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("fd");
+    // One that was closed since it was listed has no path.
+    let paths = files.filter_map(|file| fs::read_link(file.expect("listed").path()).ok());
+    let others = paths.filter(|path| !path.to_string_lossy().contains(part));
+    others.count()
+}
+
 /// How many threads it has.
 pub fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task"))
