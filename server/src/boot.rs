@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use glommio::ExecutorJoinHandle;
 use schema::record::App;
+use server_core::devices::Devices;
 use server_core::ids::ShardNo;
 use server_core::op::{Committed, Done, Op};
 use server_core::recovery::GroupsAtStart;
@@ -191,10 +192,7 @@ impl Fleet {
         let epoch = prepare(&mut committer, &mut apps)?;
         tracing::info!(
             apps = apps.len(),
-            devices = devices
-                .iter()
-                .map(server_core::devices::Devices::len)
-                .sum::<usize>(),
+            devices = devices.iter().map(Devices::len).sum::<usize>(),
             held,
             epoch,
             took_ms = started.elapsed().as_millis() as u64,
@@ -440,12 +438,7 @@ async fn keep_bootstrap(asker: Rc<Asker>, mut bootstrap: Bootstrap, path: PathBu
     }
 }
 
-type Loaded = (
-    Vec<App>,
-    Vec<server_core::devices::Devices>,
-    GroupsAtStart,
-    u64,
-);
+type Loaded = (Vec<App>, Vec<Devices>, GroupsAtStart, u64);
 
 fn load(view: &View<'_>, shards: u16) -> Result<Loaded, RowsError> {
     let tally = recovery::tally(view)?;
@@ -454,10 +447,22 @@ fn load(view: &View<'_>, shards: u16) -> Result<Loaded, RowsError> {
         .saturating_sub(server_core::apply::finals(&tally));
     Ok((
         recovery::apps(view)?,
-        recovery::devices(view, shards)?,
+        devices(view, shards)?,
         recovery::groups(view, now_ms())?,
         held,
     ))
+}
+
+/// The devices of each shard, each read by a thread of its own.
+fn devices(view: &View<'_>, shards: u16) -> Result<Vec<Devices>, RowsError> {
+    std::thread::scope(|scope| {
+        let reading: Vec<_> = (0..shards)
+            .map(|shard| scope.spawn(move || recovery::devices_of(view, ShardNo(shard), shards)))
+            .collect();
+        let read = reading.into_iter();
+        read.map(|one| one.join().expect("reading does not panic"))
+            .collect()
+    })
 }
 
 /// Raises the boot epoch and makes the first app; both are durable when this returns.

@@ -3,6 +3,8 @@
 //! A CID carries its slot in its leading 12 bits, so no table is looked up and any 32 hex digits
 //! have an owner. Other names (aliases, request ids, apps) reach a slot by a fixed hash.
 
+use std::ops::Range;
+
 use protocol::ClientId;
 
 use crate::ids::ShardNo;
@@ -52,10 +54,22 @@ impl Slot {
 
     /// A slot of `shard` picked by `random`.
     pub fn within(shard: ShardNo, shards: u16, random: u64) -> Slot {
-        let first = (u32::from(shard.0) * u32::from(SLOTS)).div_ceil(u32::from(shards));
-        let next = (u32::from(shard.0 + 1) * u32::from(SLOTS)).div_ceil(u32::from(shards));
-        let slot = Slot((first + (random % u64::from(next - first)) as u32) as u16);
+        let Range { start, end } = slots_of(shard, shards);
+        let slot = Slot((start + (random % u64::from(end - start)) as u32) as u16);
         debug_assert_eq!(slot.shard(shards), shard);
         slot
     }
+}
+
+/// The slots of one shard: one after the other, so its CIDs are too.
+fn slots_of(shard: ShardNo, shards: u16) -> Range<u32> {
+    let first = |shard: u32| (shard * u32::from(SLOTS)).div_ceil(u32::from(shards));
+    first(u32::from(shard.0))..first(u32::from(shard.0) + 1)
+}
+
+/// The lowest CID that a shard may own; all that it owns lie between it and that of the next one.
+/// `None` behind the last shard.
+pub fn first_cid(shard: ShardNo, shards: u16) -> Option<ClientId> {
+    let slot = u16::try_from(slots_of(shard, shards).start).ok()?;
+    (slot < SLOTS).then(|| Slot(slot).cid([0; 16]))
 }

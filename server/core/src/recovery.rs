@@ -9,8 +9,9 @@ use crate::clock::Day;
 
 use crate::devices::{Device, Devices};
 use crate::group::{GroupNo, GroupState, Running, StoppedGroups, Walked};
+use crate::ids::ShardNo;
 use crate::keys;
-use crate::placement::Slot;
+use crate::placement::first_cid;
 use crate::read::group_body;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -23,43 +24,79 @@ pub fn apps(rows: &impl Rows) -> Result<Vec<App>, RowsError> {
     Ok(apps)
 }
 
-/// The devices of each shard, with their cursors.
+/// The devices of each shard, with their cursors and tags, one shard after the other.
 pub fn devices(rows: &impl Rows, shards: u16) -> Result<Vec<Devices>, RowsError> {
-    let mut owners: Vec<Devices> = (0..shards).map(|_| Devices::default()).collect();
-    each(rows, Keyspace::Reg, |key, value| {
+    (0..shards)
+        .map(|shard| devices_of(rows, ShardNo(shard), shards))
+        .collect()
+}
+
+/// The devices of one shard, with their cursors and tags. Reads nothing of other shards, so that
+/// all can be read side by side.
+pub fn devices_of(rows: &impl Rows, shard: ShardNo, shards: u16) -> Result<Devices, RowsError> {
+    let mut devices = Devices::default();
+    let owned = Owned::by(shard, shards);
+    owned.each(rows, Keyspace::Reg, |cid, value| {
         let row = DeviceRow::decode(value)?;
-        if let Some(cid) = keys::client_of(key) {
-            let owner = Slot::of_cid(cid).shard(shards);
-            owners[usize::from(owner.0)].put(cid, Device::new(&row, None));
-        }
+        devices.put(cid, Device::new(&row, None));
         Ok(())
     })?;
-    each(rows, Keyspace::Cur, |key, value| {
+    owned.each(rows, Keyspace::Cur, |cid, value| {
         let cursor = Cursor::decode(value)?;
-        let Some(cid) = keys::client_of(key) else {
-            return Ok(());
-        };
-        let owner = Slot::of_cid(cid).shard(shards);
-        if let Some(device) = owners[usize::from(owner.0)].get_mut(cid) {
+        if let Some(device) = devices.get_mut(cid) {
             device.acked = MessageId(cursor.acked);
             device.last_login_ms = cursor.last_login_ms;
             device.last_seen_ms = cursor.last_seen_ms;
         }
         Ok(())
     })?;
-    each(rows, Keyspace::ClientTags, |key, value| {
-        let Some(cid) = keys::client_of(key) else {
-            return Ok(());
-        };
-        let owner = Slot::of_cid(cid).shard(shards);
-        match owners[usize::from(owner.0)].tagged(cid) {
+    owned.each(rows, Keyspace::ClientTags, |cid, value| {
+        match devices.tagged(cid) {
             Some((sets, app, ordinal)) => {
                 ClientTags::visit(value, |tag| sets.set_tag(app, tag, ordinal, true))
             }
             None => Ok(()),
         }
     })?;
-    Ok(owners)
+    Ok(devices)
+}
+
+/// The rows of one shard in a keyspace whose keys are CIDs.
+struct Owned {
+    first: Vec<u8>,
+    /// The first that is not one; `None`: to the end.
+    next: Option<Vec<u8>>,
+}
+
+impl Owned {
+    fn by(shard: ShardNo, shards: u16) -> Owned {
+        let first = |shard| first_cid(ShardNo(shard), shards).map(keys::client);
+        Owned {
+            first: first(shard.0).unwrap_or_default(),
+            next: first(shard.0 + 1),
+        }
+    }
+
+    fn each(
+        &self,
+        rows: &impl Rows,
+        keyspace: Keyspace,
+        mut visit: impl FnMut(ClientId, &[u8]) -> Result<(), schema::SchemaError>,
+    ) -> Result<(), RowsError> {
+        rows.try_range(keyspace, &[], &self.first, |key, value| {
+            if self
+                .next
+                .as_ref()
+                .is_some_and(|next| key >= next.as_slice())
+            {
+                return Ok(false);
+            }
+            if let Some(cid) = keys::client_of(key) {
+                visit(cid, value)?;
+            }
+            Ok(true)
+        })
+    }
 }
 
 /// The pushes to many that an earlier start left under way.

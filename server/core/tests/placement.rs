@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use protocol::ClientId;
 use server_core::ids::ShardNo;
-use server_core::placement::{SLOTS, Slot};
+use server_core::placement::{SLOTS, Slot, first_cid};
 
 const GOLDEN: &str = include_str!("placement.txt");
 const SHARDS: [u16; 5] = [1, 2, 3, 4, 16];
@@ -83,5 +83,28 @@ proptest! {
         prop_assert_eq!(Slot::of_cid(cid), slot);
         prop_assert_eq!(&cid.as_bytes()[2..], &bytes[2..]);
         prop_assert_eq!(cid.as_bytes()[1] & 0x0f, bytes[1] & 0x0f);
+    }
+}
+
+#[test]
+fn given_each_slot_when_owned_should_lie_between_the_first_cids_of_its_shard_and_the_next() {
+    for shards in [1, 2, 3, 7, 256, SLOTS] {
+        for slot in 0..SLOTS {
+            let head = (slot << 4).to_be_bytes();
+            let lowest = [&head[..], &[0; 14]].concat();
+            let highest = [&[head[0], head[1] | 0x0f][..], &[0xff; 14]].concat();
+            for bytes in [lowest, highest] {
+                let cid = ClientId::from_bytes(bytes.try_into().expect("16 bytes"));
+                let shard = Slot::of_cid(cid).shard(shards);
+                let first = first_cid(shard, shards).expect("it owns something");
+                assert!(first <= cid, "{cid} of {shard:?} of {shards}");
+                let next = first_cid(ShardNo(shard.0 + 1), shards);
+                assert_eq!(next.is_none(), shard.0 + 1 == shards);
+                assert!(
+                    next.is_none_or(|next| cid < next),
+                    "{cid} of {shard:?} of {shards}"
+                );
+            }
+        }
     }
 }
