@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::ids::{SessionId, Ticket};
 use crate::op::Committed;
 use crate::read::ReadDone;
+use crate::shard::Settings;
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub enum ShardEvent {
     Read(ReadDone),
     /// Time passed; at least every [`TICK_MS`](crate::wheel::TICK_MS).
     Tick,
+    /// The operator set something else. Sessions keep the heartbeat that they were granted.
+    Settings(Settings),
     /// Stop taking sessions and tell those that live to go away within `jitter_ms`.
     Drain {
         /// The window over which devices should spread their reconnects.

@@ -206,6 +206,7 @@ impl Shard {
             ShardEvent::Committed(committed) => self.on_committed(now, committed, effects),
             ShardEvent::Read(done) => self.on_read(now, done, effects),
             ShardEvent::Tick => self.on_tick(now, effects),
+            ShardEvent::Settings(settings) => self.settings = settings,
             ShardEvent::Drain {
                 jitter_ms,
                 endpoint,

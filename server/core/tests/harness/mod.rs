@@ -33,6 +33,7 @@
 //! | `line 1..3` | so many sessions of a shard stand in line for a page |
 //! | `rest yes` | whether nothing is under way |
 //! | `tick 5s` | time passes in steps of one tick; `jump 5s` in one step; `clock -5s` steps the wall clock |
+//! | `settings hb=30 min=20 max=40 devices_may_bind=no` | the operator sets these; what is left out is as by default |
 //! | `drain 5s`, `finish` | as the events |
 //! | `crash [unsynced] [shards=2]` | everything but the rows is gone |
 //! | `mute A` | its row says that it takes no pushes; seen after a `crash` |

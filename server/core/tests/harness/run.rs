@@ -6,7 +6,7 @@ use server_core::event::ShardEvent;
 use server_core::keys;
 use server_core::op::{Committed, Submitted};
 use server_core::rows::{Keyspace, Rows, RowsError, WriteSet};
-use server_core::shard::Shard;
+use server_core::shard::{Settings, Shard};
 use server_core::wheel::TICK_MS;
 
 use super::counts;
@@ -94,6 +94,17 @@ impl World {
                     jitter_ms,
                     endpoint: endpoint.clone(),
                 });
+            }
+            "settings" => {
+                self.settings = Settings {
+                    heartbeat_default_s: line.number_or("hb", 240) as u16,
+                    heartbeat_min_s: line.number_or("min", 10) as u16,
+                    heartbeat_max_s: line.number_or("max", 1800) as u16,
+                    devices_may_bind: line.named_or("devices_may_bind", "yes") == "yes",
+                    ..self.settings.clone()
+                };
+                let settings = self.settings.clone();
+                self.all(|| ShardEvent::Settings(settings.clone()));
             }
             "finish" => self.all(|| ShardEvent::Finish),
             "crash" => {

@@ -27,6 +27,27 @@ fn given_a_wish_when_welcomed_should_grant_it_inside_the_bounds() {
 }
 
 #[test]
+fn given_other_settings_when_they_come_should_hold_for_new_logins_and_leave_what_was_granted() {
+    check(
+        "
+        open s1
+        hello s1 register install=1 hb=20
+        commit             -> welcome s1 A registered hb=20
+        settings hb=60 min=30 max=90 devices_may_bind=no
+        open s2
+        hello s2 register install=2 hb=20
+        open s3
+        hello s3 register install=3 hb=0
+        commit             -> welcome s2 B registered hb=30
+                           -> welcome s3 C registered hb=60
+        cmd s1 7 bind alice -> result s1 7 op=1 NotPermitted
+        tick 30s
+        tick 250ms         -> close s1 HeartbeatTimeout
+        ",
+    );
+}
+
+#[test]
 fn given_silence_when_one_and_a_half_intervals_are_over_should_close() {
     check(
         "
