@@ -3,6 +3,7 @@
 //! Owner: whoever was configured with them. Always: an IPv4 address that comes inside an IPv6 one is the IPv4 address;
 //! what is denied is denied, whatever else is allowed; an empty list of allowed ones allows everybody.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -102,6 +103,17 @@ impl FromStr for Network {
     }
 }
 
+/// As an operator writes it: an address alone stands for itself.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = if self.base.is_ipv4() { 32 } else { 128 };
+        match self.prefix {
+            prefix if prefix == whole => write!(f, "{}", self.base),
+            prefix => write!(f, "{}/{prefix}", self.base),
+        }
+    }
+}
+
 impl TryFrom<String> for Network {
     type Error = NetworkError;
 
@@ -175,6 +187,7 @@ mod tests {
             ("::/0", "2001:db8::1", "10.0.0.1"),
             ("10.0.0.0/8", "::ffff:10.1.2.3", "::10.1.2.3"),
         ] {
+            assert_eq!(network(text).to_string(), text);
             assert!(
                 network(text).contains(address(inside)),
                 "{inside} in {text}"

@@ -14,4 +14,4 @@ pub use door::Door;
 pub use listener::{DeviceListener, bind};
 pub use place::{Place, Places};
 pub use proxy_header::ProxyHeaderError;
-pub use tls::server_config;
+pub use tls::{server_config, with_certificate};

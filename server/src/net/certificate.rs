@@ -1,9 +1,9 @@
 //! The certificate of the device port: the operator's, or one of our own made at the first start.
 //!
 //! Our own is a small authority (ten years) and a leaf under it (398 days, what browsers and
-//! phones accept at most). The leaf is made anew at a start when it nears its end or when the
-//! names that the server is reached by have changed; devices trust the authority, so they notice
-//! nothing.
+//! phones accept at most). The leaf is made anew when it nears its end or when the names that the
+//! server is reached by have changed: at a start, and while the server runs; devices trust the
+//! authority, so they notice nothing. The authority itself is made at a start only.
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,6 +18,9 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+
+use crate::secret;
 
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(3652 * 24 * 3600);
 const LEAF_LIFETIME: Duration = Duration::from_secs(398 * 24 * 3600);
@@ -48,6 +51,15 @@ pub enum CertificateError {
     /// Making one failed.
     #[error("making a certificate: {0}")]
     Making(#[from] rcgen::Error),
+    /// There is nothing to make a certificate under.
+    #[error(
+        "certificate: {}: a part of the authority is gone; a start makes a new one, which no device trusts yet",
+        .path.display()
+    )]
+    NoAuthority {
+        /// What is missing.
+        path: PathBuf,
+    },
 }
 
 /// A chain with its key, and what devices must trust.
@@ -59,6 +71,14 @@ pub struct Identity {
     pub key: PrivateKeyDer<'static>,
     /// PEM of the authority.
     pub ca_pem: String,
+}
+
+impl Identity {
+    /// SHA-256 of the leaf in lower-case hex, as `openssl x509 -fingerprint -sha256` tells it with colons.
+    pub fn fingerprint(&self) -> String {
+        let leaf = self.chain.first().map_or(&[][..], |leaf| leaf.as_ref());
+        secret::hex(&Sha256::digest(leaf))
+    }
 }
 
 /// Reads the operator's chain and key. `ca`: what devices must trust; without it, the chain.
@@ -85,28 +105,74 @@ pub fn own(dir: &Path, hosts: &[String]) -> Result<Identity, CertificateError> {
         path: dir.to_owned(),
         source,
     })?;
-    let (ca_path, ca_key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
-    let (leaf_path, key_path) = (dir.join("device.pem"), dir.join("device.key"));
-    let made_path = dir.join("made");
-    let has_authority = ca_key_path.exists() && ca_path.exists();
-    if !has_authority {
-        if ca_key_path.exists() || ca_path.exists() || leaf_path.exists() {
+    let files = OwnFiles::under(dir);
+    let lost = files.lost_of_authority().is_some();
+    if lost {
+        if files.ca_key.exists() || files.ca.exists() || files.leaf.exists() {
             tracing::warn!(
                 folder = %dir.display(),
                 "a part of the authority is gone: a new one is made, and devices must be given its ca_cert"
             );
         }
-        make_authority(&ca_path, &ca_key_path)?;
+        make_authority(&files.ca, &files.ca_key)?;
     }
-    let is_current = has_authority
-        && key_path.exists()
-        && leaf_path.exists()
-        && fs::read_to_string(&made_path).is_ok_and(|made| is_fresh(&made, hosts));
-    if !is_current {
-        make_leaf(&ca_key_path, &leaf_path, &key_path, hosts)?;
-        write(&made_path, &made_for(SystemTime::now(), hosts))?;
+    files.identity(hosts, !lost)
+}
+
+/// The same while the server runs: under the authority that is there, or not at all.
+///
+/// # Errors
+/// [`CertificateError`]; then nothing was changed but, at most, the leaf.
+pub fn renewed(dir: &Path, hosts: &[String]) -> Result<Identity, CertificateError> {
+    let files = OwnFiles::under(dir);
+    match files.lost_of_authority() {
+        Some(path) => Err(CertificateError::NoAuthority {
+            path: path.to_owned(),
+        }),
+        None => files.identity(hosts, true),
     }
-    load(&leaf_path, &key_path, Some(&ca_path))
+}
+
+/// What lies in the folder of our own identity.
+struct OwnFiles {
+    ca: PathBuf,
+    ca_key: PathBuf,
+    leaf: PathBuf,
+    key: PathBuf,
+    /// When the leaf was made, and for which names.
+    made: PathBuf,
+}
+
+impl OwnFiles {
+    fn under(dir: &Path) -> OwnFiles {
+        OwnFiles {
+            ca: dir.join("ca.pem"),
+            ca_key: dir.join("ca.key"),
+            leaf: dir.join("device.pem"),
+            key: dir.join("device.key"),
+            made: dir.join("made"),
+        }
+    }
+
+    fn lost_of_authority(&self) -> Option<&Path> {
+        [&self.ca_key, &self.ca]
+            .into_iter()
+            .find(|path| !path.exists())
+            .map(PathBuf::as_path)
+    }
+
+    /// What is there, with another leaf if this one is old or of other names, or may not be kept.
+    fn identity(&self, hosts: &[String], may_keep: bool) -> Result<Identity, CertificateError> {
+        let is_current = may_keep
+            && self.key.exists()
+            && self.leaf.exists()
+            && fs::read_to_string(&self.made).is_ok_and(|made| is_fresh(&made, hosts));
+        if !is_current {
+            make_leaf(&self.ca_key, &self.leaf, &self.key, hosts)?;
+            write(&self.made, &made_for(SystemTime::now(), hosts))?;
+        }
+        load(&self.leaf, &self.key, Some(&self.ca))
+    }
 }
 
 /// What is noted beside a leaf: when it was made, and for which names.
@@ -259,6 +325,33 @@ mod tests {
             let second = own(dir.path(), &hosts(&["localhost"])).expect("made");
             assert_ne!(second.ca_pem, first.ca_pem, "{lost}");
             assert_ne!(second.chain, first.chain, "{lost}");
+        }
+    }
+
+    #[test]
+    fn given_a_running_server_when_its_leaf_is_old_or_its_authority_gone_should_renew_the_leaf_alone()
+     {
+        let dir = tempfile::tempdir().expect("a folder");
+        let names = hosts(&["localhost"]);
+        let first = own(dir.path(), &names).expect("made");
+        assert_eq!(
+            renewed(dir.path(), &names).expect("kept").chain,
+            first.chain
+        );
+        let old = made_for(SystemTime::now() - LEAF_RENEWED_AFTER, &names);
+        fs::write(dir.path().join("made"), old).expect("written");
+        let second = renewed(dir.path(), &names).expect("renewed");
+        assert_ne!(second.chain, first.chain);
+        assert_eq!(second.ca_pem, first.ca_pem);
+
+        for lost in ["ca.pem", "ca.key"] {
+            let path = dir.path().join(lost);
+            let kept = fs::read(&path).expect("there");
+            fs::remove_file(&path).expect("removed");
+            let error = renewed(dir.path(), &names).expect_err(lost).to_string();
+            assert!(error.contains(lost), "{error}");
+            assert!(!path.exists(), "no other authority is made");
+            fs::write(&path, kept).expect("written");
         }
     }
 

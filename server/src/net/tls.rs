@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// Builds the configuration that all shards share.
 pub fn server_config(
@@ -30,5 +31,21 @@ pub fn server_config(
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// The same with another certificate. Tickets that were given out before are still good: a session that is resumed shows
+/// no certificate, neither the old one nor this.
+///
+/// # Errors
+/// The key is not one that TLS can use, or does not fit the first certificate.
+pub fn with_certificate(
+    config: &ServerConfig,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let certified = CertifiedKey::from_der(chain, key, config.crypto_provider())?;
+    let mut config = config.clone();
+    config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
     Ok(Arc::new(config))
 }
