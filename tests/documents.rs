@@ -290,6 +290,20 @@ fn given_the_settings_of_the_server_when_compared_with_the_operations_page_shoul
 }
 
 #[test]
+fn given_the_keys_of_a_start_when_compared_with_the_operations_page_should_be_the_same() {
+    let config = Config::load(&ServeArgs::default(), &HashMap::new()).expect("the defaults");
+    let keys: BTreeMap<&str, bool> = config.keys().collect();
+    let of_a_start = keys.iter().filter(|(_, at_once)| !**at_once);
+    let page = read(OPERATIONS);
+    let table = &tables_of(&page, "key that needs a restart")[0];
+    assert_eq!(table.words(0), set(of_a_start.map(|(key, _)| *key)));
+    assert_eq!(
+        set(keys.into_keys()),
+        self::keys(&structs(&program(CONFIG)), "File")
+    );
+}
+
+#[test]
 fn given_the_variables_of_the_command_line_when_the_operations_page_is_read_should_be_all_it_names()
 {
     let page = read(OPERATIONS).replace("`RINGPOST_`", "");

@@ -3,8 +3,10 @@
 mod harness;
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use harness::device::{Device, hello, register};
 use harness::{Devices, Server, wait_for};
@@ -36,6 +38,83 @@ fn given_live_devices_when_stopped_should_tell_them_where_to_go_and_exit_zero() 
     });
     assert!(server.stop().success());
     assert!(listening.join().expect("told") > 0);
+}
+
+#[test]
+fn given_a_drain_that_an_operator_asks_for_when_it_begins_should_be_answered_and_be_as_a_signal() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 2, &[]);
+    let bootstrap = server.bootstrap();
+    let cid = register(&bootstrap, 1);
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+    let push = Push::new(PushBody::Transmission("held".into())).expect("random");
+    let answer = server
+        .third_party()
+        .push_single_cid(&cid.to_string(), &push);
+    answer.expect("pushed");
+    let listening = std::thread::spawn(move || {
+        device.receive_until("a go-away", |frame| match frame {
+            Frame::GoAway(go) => Some(go.reason),
+            _ => None,
+        })
+    });
+    // The answer is data, though there is none.
+    assert_eq!(server.say(&["drain"]), serde_json::Value::Null);
+    assert!(server.ended().success());
+    assert_eq!(listening.join().expect("told"), GoAwayReason::Draining);
+    server.check();
+    server.restart();
+    let mut device = Device::connect(&bootstrap);
+    device.send(&[Frame::Hello(hello(
+        &bootstrap,
+        Identity::Login(cid),
+        [1; 32],
+    ))]);
+    let again = device.receive_until("the push that was not acknowledged", |frame| match frame {
+        Frame::Push(push) => Some(push.body.clone()),
+        _ => None,
+    });
+    assert!(String::from_utf8_lossy(&again).contains("held"));
+}
+
+/// How long a fleet has to come back in the test of its pace.
+const JITTER: Duration = Duration::from_secs(4);
+
+#[test]
+fn given_many_devices_when_told_to_go_should_come_to_the_next_address_spread_over_the_jitter() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // Whoever listens there sees each device come once, and how the fleet is spread.
+    let next = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = next.local_addr().expect("bound");
+    let jitter_s = JITTER.as_secs();
+    let toml = format!("[drain]\nendpoint = '{endpoint}'\njitter_s = {jitter_s}\n");
+    let mut server = Server::start_configured(dir.path(), 2, &toml);
+    let count = 128;
+    let devices = Devices::start(dir.path(), &server, count, &[]);
+    let begun = Instant::now();
+    let arrivals = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let (socket, _) = next.accept().expect("a device");
+            all.push((begun.elapsed(), socket));
+        }
+        all.into_iter().map(|(since, _)| since).collect::<Vec<_>>()
+    });
+    assert!(server.stop().success());
+    let arrivals = arrivals.join().expect("all of them");
+    assert_eq!(devices.events().count("goaway"), count);
+    let (first, last) = (arrivals[0], arrivals[count - 1]);
+    assert!(last - first > JITTER / 2, "all within {:?}", last - first);
+    // A quarter of the window would hold a quarter of them; twice that is six deviations away.
+    let quarter = JITTER / 4;
+    for (number, from) in arrivals.iter().enumerate() {
+        let within = arrivals[number..]
+            .iter()
+            .take_while(|at| **at - *from < quarter);
+        let within = within.count();
+        assert!(within <= count / 2, "{within} devices within {quarter:?}");
+    }
 }
 
 #[test]

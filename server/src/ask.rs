@@ -33,6 +33,8 @@ pub enum ToIngress {
     App(App),
     /// An app was deleted.
     AppGone(App),
+    /// A shard goes by the terms that it was sent last.
+    TermsTaken,
     /// A draining shard has no session left. Once per shard.
     Drained,
 }
@@ -54,6 +56,7 @@ pub struct Asker {
     apps: RefCell<HashMap<String, Rc<App>>>,
     rounds: std::cell::Cell<u32>,
     drained: tokio::sync::watch::Sender<u16>,
+    terms_taken: tokio::sync::watch::Sender<u64>,
     apps_changed: tokio::sync::watch::Sender<u64>,
 }
 
@@ -70,6 +73,7 @@ impl Asker {
             apps: RefCell::new(apps),
             rounds: std::cell::Cell::new(0),
             drained: tokio::sync::watch::Sender::new(0),
+            terms_taken: tokio::sync::watch::Sender::new(0),
             apps_changed: tokio::sync::watch::Sender::new(0),
         })
     }
@@ -139,6 +143,11 @@ impl Asker {
             .await;
     }
 
+    /// How often a shard has said that it goes by new terms, over all shards; rises with each.
+    pub fn watch_terms(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.terms_taken.subscribe()
+    }
+
     fn take(&self, ticket: Ticket) -> Option<oneshot::Sender<Answer>> {
         let (round, key) = ((ticket.0 >> 32) as u32, (ticket.0 & 0xffff_ffff) as usize);
         let mut waiting = self.waiting.borrow_mut();
@@ -168,6 +177,7 @@ impl Asker {
                         self.apps.borrow_mut().remove(&app.app_id);
                         self.apps_changed.send_modify(|changes| *changes += 1);
                     }
+                    ToIngress::TermsTaken => self.terms_taken.send_modify(|taken| *taken += 1),
                     ToIngress::Drained => self.drained.send_modify(|drained| *drained += 1),
                 }
             }

@@ -2,14 +2,18 @@
 //!
 //! Start: settings, checks, lock, store, first app, certificate, committer and readers, shards,
 //! ingress, `ready`. Stop: device listeners shut and devices told to go, HTTP finished, sessions
-//! waited for, shards finished, committer emptied and synced.
+//! waited for, shards finished, committer emptied and synced. Between them `reloader` changes settings.
 
 mod backups;
+mod bootstrap_file;
+mod line;
+mod reloader;
 mod seat;
 mod signals;
 mod wiring;
 
-use std::net::{SocketAddr, TcpListener};
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,23 +30,28 @@ use server_core::rows::RowsError;
 use server_core::shard::Identity;
 use tokio::sync::watch;
 
+use bootstrap_file::{BootstrapFile, Bound};
+use line::Line;
+use reloader::Reloader;
 use seat::Seat;
 use signals::Signals;
 use wiring::Wiring;
 
+pub use reloader::Sources;
+
 use crate::ask::{Asker, ToIngress};
 use crate::backup::{self, BackupDesk};
-use crate::bootstrap::{Bootstrap, BootstrapApp, reachable};
 use crate::config::Config;
 use crate::data_folder;
 use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
-use crate::mesh::{Bell, Inbox, Sender};
+use crate::mesh::{Bell, Inbox};
 use crate::net::{self, Places, certificate};
 use crate::new_app::new_app;
 use crate::preflight;
+use crate::reload;
 use crate::secret;
-use crate::shard_loop::Control;
+use crate::shard_loop::{Control, Terms};
 use crate::shares::Shares;
 use crate::store::committer::Committer;
 use crate::store::{Store, StoreBounds, View, recovery};
@@ -116,8 +125,12 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BootError {
     move |source| BootError::System { what, source }
 }
 
-/// Runs the server until it is told to stop.
-pub fn serve(config: &Config) -> Result<(), BootError> {
+/// Runs the server until it is told to stop. `sources` are what the settings came from: they are read again when
+/// somebody asks for it.
+///
+/// # Errors
+/// The server did not start, or did not end well.
+pub fn serve(config: Config, sources: Sources) -> Result<(), BootError> {
     // Whatever is created from here on holds secrets: for its owner alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let resources = preflight::resources();
@@ -128,13 +141,13 @@ pub fn serve(config: &Config) -> Result<(), BootError> {
         path: config.data.clone(),
         reason,
     })?;
-    let mut fleet = Fleet::start(config, shards, &resources.cpus, shares)?;
+    let mut fleet = Fleet::start(&config, shards, &resources.cpus, shares)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("tokio runtime"))?;
     let local = tokio::task::LocalSet::new();
-    let ended = local.block_on(&runtime, fleet.attend(config));
+    let ended = local.block_on(&runtime, fleet.attend(config, sources));
     // The last handles to the rings go with the ingress; then shards, committer and readers end.
     drop(local);
     // A look-up of a name may hang in the system; nobody waits for it any more.
@@ -148,7 +161,7 @@ struct Fleet {
     shards: Vec<ExecutorJoinHandle<()>>,
     committer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
-    control: Vec<Sender<Control>>,
+    line: Line,
     asker: Rc<Asker>,
     answers: Option<(Inbox<ToIngress>, Bell)>,
     telemetry: Arc<Telemetry>,
@@ -156,7 +169,10 @@ struct Fleet {
     http: Option<TcpListener>,
     admin: Option<TcpListener>,
     shares: Shares,
-    bootstrap: Bootstrap,
+    bootstrap: Rc<BootstrapFile>,
+    terms: Arc<Terms>,
+    leaf: String,
+    listens_on: IpAddr,
     backups: Option<BackupDesk>,
     backup_writer: JoinHandle<()>,
 }
@@ -206,24 +222,21 @@ impl Fleet {
             })?;
         let http = listen(config.http)?;
         let admin = config.admin.map(listen).transpose()?;
-        let identity = match &config.tls {
-            Some(tls) => certificate::load(&tls.cert, &tls.key, tls.ca.as_deref())?,
-            None => {
-                let hosts = certificate::hosts(device_bound.ip(), config.public_host.as_deref());
-                certificate::own(&config.data.join("tls"), &hosts)?
-            }
+        let listens_on = device_bound.ip();
+        let identity = reloader::identity(config, listens_on, certificate::own)?;
+        let bound = Bound {
+            device: device_bound,
+            http: bound_to(&http)?,
+            admin: admin.as_ref().map(bound_to).transpose()?,
         };
-        let bootstrap = write_bootstrap(
-            config,
-            device_bound,
-            &http,
-            admin.as_ref(),
-            &identity.ca_pem,
-            &apps,
-        )?;
-        let tls = net::server_config(identity.chain, identity.key)?;
-
-        let door = Arc::new(config.door.clone());
+        let bootstrap = BootstrapFile::write(config, bound, &identity.ca_pem, &apps)?;
+        let leaf = identity.fingerprint();
+        let terms = Arc::new(Terms {
+            settings: config.shard.clone(),
+            tls: net::server_config(identity.chain, identity.key)?,
+            door: config.door.clone(),
+            send_timeout: config.send_timeout,
+        });
         let (backups, orders) = backup::desk();
         let backup_writer = backups::start(orders, store.clone(), config.data.clone())
             .map_err(system("backup thread"))?;
@@ -239,14 +252,11 @@ impl Fleet {
                     epoch,
                     seed: secret::random(),
                 },
-                settings: config.shard.clone(),
                 apps: apps.clone(),
                 devices,
                 groups: groups.clone(),
-                tls: Arc::clone(&tls),
-                door: Arc::clone(&door),
+                terms: Arc::clone(&terms),
                 places: places.clone(),
-                send_timeout: config.send_timeout,
                 telemetry: Arc::clone(&telemetry),
             };
             let cpu = cpus[usize::from(number) % cpus.len()];
@@ -261,7 +271,7 @@ impl Fleet {
             shards: handles,
             committer,
             readers,
-            control: wiring.control,
+            line: Line::new(wiring.control),
             asker: Asker::new(wiring.questions, apps),
             answers: Some((wiring.answers, wiring.answers_bell)),
             telemetry,
@@ -269,7 +279,10 @@ impl Fleet {
             http: Some(http),
             admin,
             shares,
-            bootstrap,
+            bootstrap: Rc::new(bootstrap),
+            terms,
+            leaf,
+            listens_on,
             backups: Some(backups),
             backup_writer,
         })
@@ -278,8 +291,9 @@ impl Fleet {
     /// The line that scripts wait for. Who reads it may stop the server at once, so signals are
     /// heard by then.
     fn announce(&self, config: &Config) {
-        let device = &self.bootstrap.device;
-        let http = self.bootstrap.http.trim_start_matches("http://");
+        let bootstrap = self.bootstrap.content();
+        let device = &bootstrap.device;
+        let http = bootstrap.http.trim_start_matches("http://");
         self.lifecycle.enter(Stage::Ready);
         println!(
             "ready device={device} http={http} data={}",
@@ -288,51 +302,70 @@ impl Fleet {
     }
 
     /// The ingress and the signals, until the process shall end.
-    async fn attend(&mut self, config: &Config) -> Result<(), BootError> {
+    async fn attend(&mut self, config: Config, sources: Sources) -> Result<(), BootError> {
         let mut signals = Signals::new().map_err(system("signals"))?;
-        self.announce(config);
+        let hang_ups = reloader::hang_ups().map_err(system("signals"))?;
+        self.telemetry.settings_read(true, now_ms());
+        self.announce(&config);
         let (stop, stopped) = watch::channel(false);
-        let settings = HttpSettings {
-            admin_token: self.bootstrap.admin_token.clone(),
+        let (reloads, orders) = reload::desk();
+        let of_start = HttpSettings {
+            admin_token: self.bootstrap.content().admin_token,
             backups: self.backups.take(),
-            ..config.ingress.clone()
+            reloads: Some(reloads),
+            ..HttpSettings::default()
         };
         let ingress = Rc::new(Ingress::new(
             Rc::clone(&self.asker),
             Arc::clone(&self.telemetry),
             self.lifecycle.clone(),
-            settings,
+            reloader::http_settings(&config, &of_start),
         ));
         if let Some((inbox, bell)) = self.answers.take() {
             let asker = Rc::clone(&self.asker);
             tokio::task::spawn_local(async move { asker.listen(inbox, bell).await });
         }
-        let kept = keep_bootstrap(
-            Rc::clone(&self.asker),
-            self.bootstrap.clone(),
-            Bootstrap::path_in(&config.data),
-        );
-        tokio::task::spawn_local(kept);
+        tokio::task::spawn_local(Rc::clone(&self.bootstrap).keep(Rc::clone(&self.asker)));
+        let (webhooks, webhook_settings) = watch::channel(config.webhooks.clone());
         tokio::task::spawn_local(webhook::run(
             Rc::clone(&self.asker),
             Arc::clone(&self.telemetry),
-            config.webhooks.clone(),
+            webhook_settings,
         ));
+        let running = Rc::new(RefCell::new(config));
+        let reloader = Reloader {
+            sources,
+            running: Rc::clone(&running),
+            terms: Arc::clone(&self.terms),
+            leaf: std::mem::take(&mut self.leaf),
+            listens_on: self.listens_on,
+            line: self.line.clone(),
+            asker: Rc::clone(&self.asker),
+            ingress: Rc::clone(&ingress),
+            webhooks,
+            bootstrap: Rc::clone(&self.bootstrap),
+            telemetry: Arc::clone(&self.telemetry),
+            lifecycle: self.lifecycle.clone(),
+            told: 0,
+        };
+        tokio::task::spawn_local(reloader.run(orders, hang_ups));
         let mut serving = tokio::task::JoinSet::new();
         for entrance in self.entrances() {
             serving.spawn_local(http::serve(entrance, Rc::clone(&ingress), stopped.clone()));
         }
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "draining"),
+            () = self.lifecycle.asked_to_drain() => tracing::info!(asked_by = "the admin API", "draining"),
             Some(ended) = serving.join_next() => {
                 if let Ok(Err(source)) = ended {
                     tracing::error!(error = %source, "the HTTP listener failed");
                 }
             }
         }
+        let config = running.borrow().clone();
         let drained = tokio::time::timeout(
             config.drain_timeout,
-            self.drain(config, &stop, &mut serving),
+            self.drain(&config, &stop, &mut serving),
         );
         tokio::select! {
             drained = drained => if drained.is_err() {
@@ -340,7 +373,7 @@ impl Fleet {
             },
             name = signals.next() => tracing::warn!(signal = name, "ending at once"),
         }
-        self.tell_shards(Control::Finish);
+        self.line.tell(&Control::Finish);
         Ok(())
     }
 
@@ -373,7 +406,7 @@ impl Fleet {
         serving: &mut tokio::task::JoinSet<std::io::Result<()>>,
     ) {
         self.lifecycle.enter(Stage::Draining);
-        self.tell_shards(Control::Drain {
+        self.line.tell(&Control::Drain {
             jitter_ms: config.drain_jitter_ms,
             endpoint: config.drain_endpoint.clone(),
         });
@@ -382,20 +415,13 @@ impl Fleet {
         self.asker.all_drained().await;
     }
 
-    fn tell_shards(&mut self, control: Control) {
-        for sender in &mut self.control {
-            // A shard that ended already needs no telling.
-            let _ = sender.send(control.clone());
-        }
-    }
-
     fn join(self) {
         let Fleet {
             shards,
             committer,
             readers,
             asker,
-            control,
+            line,
             backup_writer,
             ..
         } = self;
@@ -404,7 +430,7 @@ impl Fleet {
                 tracing::error!(shard = number, %error, "a shard did not end well");
             }
         }
-        drop((asker, control));
+        drop((asker, line));
         if committer.join().is_err() {
             tracing::error!("the committer did not end well");
         }
@@ -412,29 +438,6 @@ impl Fleet {
             let _ = thread.join();
         }
         tracing::info!("ended");
-    }
-}
-
-/// Writes the bootstrap file again whenever the secrets of its app change.
-async fn keep_bootstrap(asker: Rc<Asker>, mut bootstrap: Bootstrap, path: PathBuf) {
-    let mut changes = asker.watch_apps();
-    while changes.changed().await.is_ok() {
-        let Some(app) = asker.app(&bootstrap.app.appid) else {
-            continue;
-        };
-        let now = BootstrapApp::from(app.as_ref());
-        if now == bootstrap.app {
-            continue;
-        }
-        bootstrap.app = now;
-        match bootstrap.write(&path) {
-            Ok(()) => {
-                tracing::info!(path = %path.display(), "the bootstrap file has the new secrets")
-            }
-            Err(error) => {
-                tracing::error!(%error, path = %path.display(), "the bootstrap file keeps old secrets");
-            }
-        }
     }
 }
 
@@ -489,43 +492,6 @@ fn listen(address: SocketAddr) -> Result<TcpListener, BootError> {
     TcpListener::bind(address).map_err(|source| BootError::Listen { address, source })
 }
 
-fn write_bootstrap(
-    config: &Config,
-    device: SocketAddr,
-    http: &TcpListener,
-    admin: Option<&TcpListener>,
-    ca_pem: &str,
-    apps: &[App],
-) -> Result<Bootstrap, BootError> {
-    let path = Bootstrap::path_in(&config.data);
-    let url = |listener: &TcpListener| {
-        let bound = listener.local_addr().map_err(system("listening address"))?;
-        Ok::<_, BootError>(format!(
-            "http://{}",
-            reachable(bound, config.public_host.as_deref())
-        ))
-    };
-    let before = Bootstrap::read(&path).ok();
-    let app = before
-        .as_ref()
-        .and_then(|before| apps.iter().find(|app| app.app_id == before.app.appid))
-        .or_else(|| apps.iter().min_by_key(|app| app.number))
-        .expect("the first start makes an app");
-    let bootstrap = Bootstrap {
-        device: reachable(device, config.public_host.as_deref()),
-        http: url(http)?,
-        admin: admin.map(url).transpose()?,
-        pid: std::process::id(),
-        ca_cert: ca_pem.to_owned(),
-        admin_token: before.as_ref().map_or_else(
-            || secret::hex(&secret::random::<32>()),
-            |before| before.admin_token.clone(),
-        ),
-        app: BootstrapApp::from(app),
-    };
-    bootstrap.write(&path).map_err(|source| BootError::Data {
-        path,
-        reason: source.to_string(),
-    })?;
-    Ok(bootstrap)
+fn bound_to(listener: &TcpListener) -> Result<SocketAddr, BootError> {
+    listener.local_addr().map_err(system("listening address"))
 }

@@ -6,12 +6,14 @@ mod app;
 mod backup;
 mod check;
 mod data;
+mod drain;
 mod export;
 mod forget;
 mod import;
 mod inquiry;
 mod push;
 mod receipts;
+mod reload;
 mod repair;
 mod table;
 
@@ -100,6 +102,18 @@ pub enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Have a running server read its settings and certificate again, and say what it took over.
+    Reload {
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Have a running server end as by SIGTERM: devices are told to return, nothing accepted is lost.
+    Drain {
+        /// Where the server is.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Take devices with tags and aliases over from elsewhere; CIDs are kept.
     Import {
         /// The AppID.
@@ -179,6 +193,8 @@ impl Command {
                 ..
             } => receipts::list(&appid, dead, &target),
             Command::Backup { to, target } => backup::run(&to, &target),
+            Command::Reload { target } => reload::run(&target),
+            Command::Drain { target } => drain::run(&target),
             Command::Import {
                 appid,
                 file,
@@ -213,11 +229,19 @@ fn serve(args: &ServeArgs) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    if let Err(error) = start_log(config.log_format, &config.log_filter) {
-        eprintln!("ringpost: {error}");
-        return ExitCode::from(EXIT_CONFIG);
-    }
-    match boot::serve(&config) {
+    let log = match start_log(config.log_format, &config.log_filter) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("ringpost: {error}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let sources = boot::Sources {
+        args: args.clone(),
+        environment,
+        log,
+    };
+    match boot::serve(config, sources) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ringpost: {error}");

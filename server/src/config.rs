@@ -1,5 +1,8 @@
 //! What the operator may set: flags, then `RINGPOST_*` environment, then the TOML file, then
-//! defaults. Parsed once, here; later code takes a [`Config`] and checks nothing again.
+//! defaults. Parsed here, at the start and when they are read again; later code takes a [`Config`] and checks nothing again.
+
+mod change;
+mod file;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,10 +16,11 @@ use crate::limits::{SEND_TIMEOUT, STORE_MEMORY_MIB_MAX, STORE_MEMORY_MIB_MIN};
 use crate::net::Door;
 use crate::store::StoreMemory;
 use crate::telemetry::LogFormat;
+use crate::vendor::VendorKind;
 use crate::webhook::WebhookSettings;
 use server_core::shard::Settings as ShardSettings;
 
-mod file;
+pub use change::{Change, Changes};
 
 /// A setting that cannot be used: which, and why.
 #[derive(Debug, thiserror::Error)]
@@ -124,8 +128,10 @@ pub struct Config {
     pub door: Door,
     /// How long a device may take nothing of what it is sent.
     pub send_timeout: Duration,
-    /// What the ingress is told, but for the admin token.
+    /// What the ingress is told, but for the admin token, the vendor channel and the desks.
     pub ingress: HttpSettings,
+    /// How devices without a connection are reached besides.
+    pub vendor_channel: VendorKind,
     /// How receipts are sent to developers' servers.
     pub webhooks: WebhookSettings,
     /// Memory of the store.
@@ -256,7 +262,6 @@ impl Config {
                 },
             },
             ingress: HttpSettings {
-                vendor_channel: file.vendor_channel.unwrap_or_default().channel(),
                 list: AddressList {
                     allow: file.http_allow,
                     deny: file.http_deny,
@@ -269,6 +274,7 @@ impl Config {
                 file.devices.send_timeout_s,
                 SEND_TIMEOUT,
             )?,
+            vendor_channel: file.vendor_channel.unwrap_or_default(),
             webhooks: webhook_settings(&file.webhooks)?,
             store_memory: store_memory(&file.store)?,
             drain_timeout: Duration::from_secs(file.drain.timeout_s.unwrap_or(20)),

@@ -71,6 +71,7 @@ mod quota;
 mod reach;
 mod receipts;
 mod refusal;
+mod reload;
 mod report;
 mod report_query;
 #[cfg(test)]

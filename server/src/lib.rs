@@ -19,6 +19,7 @@ pub mod net;
 mod new_app;
 pub mod preflight;
 mod receipt;
+pub mod reload;
 mod secret;
 pub mod shard_loop;
 pub mod shares;

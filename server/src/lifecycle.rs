@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 /// How long the server says that it is not ready after the store refused a write.
 pub const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
 
@@ -28,6 +30,7 @@ struct Shared {
     /// Moments are told in ms since this one: the wall clock may be set.
     began: Instant,
     refused_until_ms: AtomicU64,
+    asked_to_drain: Notify,
 }
 
 impl Default for Shared {
@@ -36,6 +39,7 @@ impl Default for Shared {
             stage: AtomicU8::default(),
             began: Instant::now(),
             refused_until_ms: AtomicU64::default(),
+            asked_to_drain: Notify::new(),
         }
     }
 }
@@ -59,6 +63,16 @@ impl Lifecycle {
     /// Enters a stage.
     pub fn enter(&self, stage: Stage) {
         self.0.stage.store(stage as u8, Ordering::Release);
+    }
+
+    /// Asks for a drain. Asked again, or when one is under way, it is the same drain.
+    pub fn ask_to_drain(&self) {
+        self.0.asked_to_drain.notify_one();
+    }
+
+    /// Waits until a drain is asked for; one that was asked for before counts.
+    pub async fn asked_to_drain(&self) {
+        self.0.asked_to_drain.notified().await;
     }
 
     /// Whether the store refused a write in the last [`REFUSAL_HOLDS`]. A refusal is forgotten by

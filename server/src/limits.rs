@@ -368,6 +368,13 @@ pub const QUESTION_RING: usize = 8192;
 /// Answers of one shard to the ingress that wait; more wait in the shard.
 pub const ANSWER_RING: usize = 8192;
 
+/// How long whoever asked for a reload waits until all shards go by it: a turn of a shard takes milliseconds, and callers
+/// give up after 30 s. Over: the answer says how many do not yet.
+pub const TERMS_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How often a running server looks whether the leaf under its own authority nears its end, which it does 98 days before.
+pub const LEAF_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
 /// Bytes of a PROXY header, its 16 first included: what fits into one segment of the smallest network, as its authors
 /// say. When over: the connection is cut.
 pub const PROXY_HEADER_LEN_MAX: usize = 536;

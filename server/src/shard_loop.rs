@@ -10,6 +10,7 @@ mod connections;
 mod night_watch;
 mod offences;
 mod perform;
+mod terms;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -19,7 +20,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use glommio::TaskQueueHandle;
 use glommio::timer::Timer;
-use rustls::ServerConfig;
 use server_core::clock::Now;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
@@ -32,9 +32,11 @@ use server_core::wheel::TICK_MS;
 use crate::ask::{Question, ToIngress};
 use crate::limits::READ_LEN;
 use crate::mesh::{Bell, Inbox, Sender};
-use crate::net::{Connection, DeviceListener, Door, Parcel, Places};
+use crate::net::{Connection, DeviceListener, Parcel, Places};
 use crate::telemetry::Telemetry;
 use offences::Offences;
+
+pub use terms::Terms;
 
 /// Events taken from the rings before others on this core may run: about half a millisecond.
 const SLICE: usize = 64;
@@ -46,6 +48,8 @@ const CUT_EVERY_TICKS_MAX: u64 = 20;
 /// What the process asks of a shard.
 #[derive(Debug, Clone)]
 pub enum Control {
+    /// Go by these from now on. It is said to the ingress when it is done.
+    Terms(Arc<Terms>),
     /// Take no new connections; tell devices to go away.
     Drain {
         /// The window over which they should come back.
@@ -130,10 +134,8 @@ pub struct ShardLoop {
     sessions_made: Cell<u64>,
     next_reader: Cell<usize>,
     started: Instant,
-    tls: Arc<ServerConfig>,
-    door: Arc<Door>,
+    terms: RefCell<Arc<Terms>>,
     places: Places,
-    send_timeout: Duration,
     scratch: RefCell<Vec<u8>>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
@@ -166,14 +168,10 @@ pub struct Parts {
     pub shard: Shard,
     /// Where it sends.
     pub outlets: Outlets,
-    /// TLS of the device port.
-    pub tls: Arc<ServerConfig>,
-    /// Who may connect to it.
-    pub door: Arc<Door>,
+    /// What it goes by. The core was made with the settings in it.
+    pub terms: Arc<Terms>,
     /// Room for device connections, shared by all shards.
     pub places: Places,
-    /// How long a device may take nothing of what it is sent.
-    pub send_timeout: Duration,
     /// Where it counts.
     pub telemetry: Arc<Telemetry>,
     /// When its clock began; the core was made at this moment.
@@ -198,10 +196,8 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         sessions_made: Cell::new(0),
         next_reader: Cell::new(0),
         started: parts.started,
-        tls: parts.tls,
-        door: parts.door,
+        terms: RefCell::new(parts.terms),
         places: parts.places,
-        send_timeout: parts.send_timeout,
         scratch: RefCell::new(vec![0; READ_LEN]),
         telemetry: parts.telemetry,
         queue,
@@ -329,12 +325,13 @@ impl ShardLoop {
             took = true;
         }
         if let Some(control) = inboxes.control.take() {
-            listener.shut();
             match control {
+                Control::Terms(terms) => self.go_by(terms),
                 Control::Drain {
                     jitter_ms,
                     endpoint,
                 } => {
+                    listener.shut();
                     self.draining.set(Draining::Told);
                     self.step(ShardEvent::Drain {
                         jitter_ms,
@@ -342,6 +339,7 @@ impl ShardLoop {
                     });
                 }
                 Control::Finish => {
+                    listener.shut();
                     self.finishing.set(true);
                     self.dismiss_watch();
                     self.step(ShardEvent::Finish);
@@ -353,14 +351,13 @@ impl ShardLoop {
     }
 
     async fn keep_time(self: Rc<Self>) {
-        let quarter_ms = self.send_timeout.as_millis() as u64 / 4;
-        let cut_every_ticks = (quarter_ms / TICK_MS).clamp(1, CUT_EVERY_TICKS_MAX);
-        let mut ticks = 0;
+        let mut ticks_to_cut = 0;
         while !self.finishing.get() {
             Timer::new(Duration::from_millis(TICK_MS)).await;
             self.step(ShardEvent::Tick);
-            ticks += 1;
-            if ticks % cut_every_ticks == 0 {
+            ticks_to_cut += 1;
+            if ticks_to_cut >= self.cut_every_ticks() {
+                ticks_to_cut = 0;
                 self.cut_blocked();
             }
             self.end_turn();
@@ -371,8 +368,15 @@ impl ShardLoop {
         }
     }
 
+    /// How often it is looked for connections that take nothing.
+    fn cut_every_ticks(&self) -> u64 {
+        let quarter_ms = self.terms.borrow().send_timeout.as_millis() as u64 / 4;
+        (quarter_ms / TICK_MS).clamp(1, CUT_EVERY_TICKS_MAX)
+    }
+
     /// Gives up connections whose peer takes nothing of what waits for it.
     fn cut_blocked(self: &Rc<Self>) {
+        let send_timeout = self.terms.borrow().send_timeout;
         let stuck: Vec<SessionId> = self
             .connections
             .borrow()
@@ -380,12 +384,12 @@ impl ShardLoop {
             .filter(|(_, connection)| {
                 connection
                     .blocked_since()
-                    .is_some_and(|since| since.elapsed() > self.send_timeout)
+                    .is_some_and(|since| since.elapsed() > send_timeout)
             })
             .map(|(session, _)| *session)
             .collect();
         for session in stuck {
-            let details = format!("for {} s", self.send_timeout.as_secs());
+            let details = format!("for {} s", send_timeout.as_secs());
             self.note(offences::TAKES_NOTHING, session, &details);
             self.drop_connection(session);
         }

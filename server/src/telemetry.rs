@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use server_core::counters::Counters;
 use server_core::ids::ShardNo;
 
-pub use log::{LogFormat, start_log};
+pub use log::{LogFilter, LogFormat, parse_filter, start_log};
 use shard_cells::ShardCells;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,6 +51,8 @@ pub struct Telemetry {
     commit_seconds: Histogram,
     connections_denied: Counter,
     proxy_headers_refused: Counter,
+    reload_succeeded: Gauge,
+    reload_seconds: Gauge,
     webhooks: WebhookCells,
 }
 
@@ -148,8 +150,23 @@ impl Telemetry {
             "Device connections closed for want of a good PROXY header",
             proxy_headers_refused.clone(),
         );
+        let (reload_succeeded, reload_seconds) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "last_reload_succeeded",
+            "Whether the settings that were read last are those in use: 1, or 0 if they were refused",
+            reload_succeeded.clone(),
+        );
+        let help = "When the settings were read last, in seconds of Unix time";
+        registry.register_with_unit(
+            "last_reload_time",
+            help,
+            Unit::Seconds,
+            reload_seconds.clone(),
+        );
         let webhooks = WebhookCells::registered(&mut registry);
         Arc::new(Telemetry {
+            reload_succeeded,
+            reload_seconds,
             webhooks,
             registry,
             shards,
@@ -212,6 +229,13 @@ impl Telemetry {
     /// A balancer began a device connection with no good PROXY header.
     pub fn proxy_header_refused(&self) {
         self.proxy_headers_refused.inc();
+    }
+
+    /// The settings were read, at the start or again, and are used or were refused.
+    pub fn settings_read(&self, are_used: bool, now_ms: u64) {
+        self.reload_succeeded.set(i64::from(are_used));
+        let now_s = i64::try_from(now_ms / 1000).unwrap_or(i64::MAX);
+        self.reload_seconds.set(now_s);
     }
 
     /// A developer's server has taken this many receipts.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use server_core::command::{Answer, Command, Settling};
 use server_core::ids::AppNo;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::ask::Asker;
@@ -31,7 +31,7 @@ use call::Caller;
 use sender::Sender;
 
 /// What can be set about webhooks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSettings {
     /// Whether receivers may be on loopback and private networks.
     pub allow_private: bool,
@@ -62,7 +62,7 @@ impl Default for WebhookSettings {
 struct Office {
     asker: Rc<Asker>,
     telemetry: Arc<Telemetry>,
-    settings: WebhookSettings,
+    settings: watch::Receiver<WebhookSettings>,
     caller: Caller,
     calls: Semaphore,
 }
@@ -107,10 +107,15 @@ impl Office {
     }
 }
 
-/// Keeps a sender for each app that has a callback; never ends.
-pub async fn run(asker: Rc<Asker>, telemetry: Arc<Telemetry>, settings: WebhookSettings) {
+/// Keeps a sender for each app that has a callback; never ends. The settings are those of the
+/// moment at which each is needed.
+pub async fn run(
+    asker: Rc<Asker>,
+    telemetry: Arc<Telemetry>,
+    settings: watch::Receiver<WebhookSettings>,
+) {
     let office = Rc::new(Office {
-        caller: Caller::new(settings.allow_private, settings.timeout),
+        caller: Caller::new(settings.clone()),
         asker: Rc::clone(&asker),
         telemetry,
         settings,

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use protocol::{
     ClientId, CloseReason, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId,
-    Peer, Platform,
+    Peer, Platform, Welcome,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use sdk_sim::bootstrap::Bootstrap;
 
 /// How long a device waits for a frame.
@@ -54,8 +54,18 @@ impl Device {
         Self::over(bootstrap, socket, alpn)
     }
 
+    /// Connects with a configuration that keeps its tickets from one connection to the next.
+    pub fn connect_by(bootstrap: &Bootstrap, config: &Arc<ClientConfig>) -> Device {
+        let socket = TcpStream::connect(&bootstrap.device).expect("connected");
+        Self::over_by(bootstrap, socket, Arc::clone(config))
+    }
+
     /// Goes on over a socket that is connected.
     pub fn over(bootstrap: &Bootstrap, socket: TcpStream, alpn: &[&[u8]]) -> Device {
+        Self::over_by(bootstrap, socket, client_config(bootstrap, alpn))
+    }
+
+    fn over_by(bootstrap: &Bootstrap, socket: TcpStream, config: Arc<ClientConfig>) -> Device {
         socket
             .set_read_timeout(Some(FRAME_WAIT))
             .expect("time-out set");
@@ -63,11 +73,32 @@ impl Device {
         let (host, _) = bootstrap.device.rsplit_once(':').expect("HOST:PORT");
         let host = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).expect("a name");
-        let tls = ClientConnection::new(client_config(bootstrap, alpn), name).expect("TLS");
+        let tls = ClientConnection::new(config, name).expect("TLS");
         Device {
             tls: StreamOwned::new(tls, socket),
             decoder: Decoder::new(Peer::Server),
         }
+    }
+
+    /// The leaf that the server showed, once the handshake is done; of a resumed session the one of the first.
+    pub fn leaf(&self) -> Vec<u8> {
+        let chain = self.tls.conn.peer_certificates().expect("a handshake");
+        chain[0].to_vec()
+    }
+
+    /// Whether the session was resumed by a ticket.
+    pub fn is_resumed(&self) -> bool {
+        self.tls.conn.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// Asks for a sign of life; whatever else comes first is passed over.
+    pub fn ping(&mut self) {
+        self.send(&[Frame::Ping]);
+        self.receive_until("a pong", |frame| match frame {
+            Frame::Pong => Some(()),
+            Frame::Close(close) => panic!("closed: {close:?}"),
+            _ => None,
+        });
     }
 
     /// Sends frames in one write.
@@ -149,9 +180,14 @@ impl Device {
 
     /// Registers or logs in; returns the CID of the welcome.
     pub fn greet(&mut self, hello: Hello) -> ClientId {
+        self.welcome(hello).cid
+    }
+
+    /// Registers or logs in; returns the welcome.
+    pub fn welcome(&mut self, hello: Hello) -> Welcome {
         self.send(&[Frame::Hello(hello)]);
         self.receive_until("the welcome", |frame| match frame {
-            Frame::Welcome(welcome) => Some(welcome.cid),
+            Frame::Welcome(welcome) => Some(welcome.clone()),
             other => panic!("{other:?} instead of a welcome"),
         })
     }

@@ -204,12 +204,33 @@ impl Server {
         self.child = child;
     }
 
-    /// SIGTERM, and how it ended.
-    pub fn stop(&mut self) -> ExitStatus {
-        terminate(&self.child);
+    /// Writes other settings where [`Server::start_configured`] wrote those of the start.
+    pub fn configure(&self, toml: &str) {
+        let dir = self.data.parent().expect("a folder");
+        fs::write(dir.join("ringpost.toml"), toml).expect("written");
+    }
+
+    /// Has it read its settings again; what it says of that. It must go well.
+    pub fn reload(&self) -> Value {
+        self.say(&["reload"])
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        signal("-HUP", &self.child);
+    }
+
+    /// Waits until it has ended by itself, and how it did.
+    pub fn ended(&mut self) -> ExitStatus {
         wait_for("the server to end", || {
             self.child.try_wait().expect("its child")
         })
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        terminate(&self.child);
+        self.ended()
     }
 
     /// Kills it and has every row and file of its folder looked at: all must fit together.
@@ -357,8 +378,12 @@ impl Surroundings {
 }
 
 fn terminate(child: &Child) {
+    signal("-TERM", child);
+}
+
+fn signal(name: &str, child: &Child) {
     let done = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
+        .args([name, &child.id().to_string()])
         .status();
     assert!(done.expect("kill").success());
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use schema::record::App;
@@ -10,25 +10,22 @@ use server_core::clock::Now;
 use server_core::devices::Devices;
 use server_core::ids::ShardNo;
 use server_core::recovery::GroupsAtStart;
-use server_core::shard::{Identity, Settings, Shard};
+use server_core::shard::{Identity, Shard};
 
 use super::BootError;
-use crate::net::{DeviceListener, Door, Places};
-use crate::shard_loop::{self, Inboxes, Outlets, Parts};
+use crate::net::{DeviceListener, Places};
+use crate::shard_loop::{self, Inboxes, Outlets, Parts, Terms};
 use crate::telemetry::Telemetry;
 use crate::wall_clock::now_ms;
 
 /// What a shard is made of, on its way to its thread.
 pub(super) struct Seat {
     pub(super) identity: Identity,
-    pub(super) settings: Settings,
     pub(super) apps: Vec<App>,
     pub(super) devices: Devices,
     pub(super) groups: GroupsAtStart,
-    pub(super) tls: Arc<rustls::ServerConfig>,
-    pub(super) door: Arc<Door>,
+    pub(super) terms: Arc<Terms>,
     pub(super) places: Places,
-    pub(super) send_timeout: Duration,
     pub(super) telemetry: Arc<Telemetry>,
 }
 
@@ -59,21 +56,22 @@ impl Seat {
                     wall_ms: now_ms(),
                     mono_ms: 0,
                 };
-                let shard = Shard::new(self.identity, self.settings, self.apps, self.devices, now)
-                    .with_groups(self.groups);
-                let (me, tls, door) = (ShardNo(number), self.tls, self.door);
-                let telemetry = self.telemetry;
-                let (places, send_timeout) = (self.places, self.send_timeout);
+                let shard = Shard::new(
+                    self.identity,
+                    self.terms.settings.clone(),
+                    self.apps,
+                    self.devices,
+                    now,
+                )
+                .with_groups(self.groups);
                 shard_loop::run(
                     Parts {
-                        me,
+                        me: ShardNo(number),
                         shard,
                         outlets,
-                        tls,
-                        door,
-                        places,
-                        send_timeout,
-                        telemetry,
+                        terms: self.terms,
+                        places: self.places,
+                        telemetry: self.telemetry,
                         started,
                     },
                     inboxes,

@@ -79,7 +79,7 @@ fn given_a_vendor_channel_when_loaded_should_be_none_unless_it_is_named() {
         ("vendor_channel = 'log'", true),
     ] {
         let config = load(ServeArgs::default(), &[], file).expect("good");
-        assert_eq!(config.ingress.vendor_channel.is_some(), is_some, "{file}");
+        assert_eq!(config.vendor_channel.channel().is_some(), is_some, "{file}");
     }
 }
 

@@ -19,6 +19,7 @@ use crate::ask::Asker;
 use crate::backup::BackupDesk;
 use crate::lifecycle::Lifecycle;
 use crate::limits::HTTP_BODY_LEN_MAX;
+use crate::reload::ReloadDesk;
 use crate::telemetry::Telemetry;
 use crate::vendor::VendorChannel;
 
@@ -43,6 +44,8 @@ pub struct HttpSettings {
     pub vendor_channel: Option<Arc<dyn VendorChannel>>,
     /// Where backups are asked for; `None` makes none.
     pub backups: Option<BackupDesk>,
+    /// Where the settings are asked to be read again; `None` keeps them.
+    pub reloads: Option<ReloadDesk>,
     /// From where third parties and operators may call.
     pub list: AddressList,
     /// Proxies whose word on the address of a caller is believed.
@@ -61,6 +64,7 @@ impl Default for HttpSettings {
             body_len_max: HTTP_BODY_LEN_MAX,
             vendor_channel: None,
             backups: None,
+            reloads: None,
             list: AddressList::default(),
             trusted_proxies: Vec::new(),
         }
@@ -89,7 +93,7 @@ pub struct Ingress {
     pub(super) asker: Rc<Asker>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) lifecycle: Lifecycle,
-    pub(super) settings: HttpSettings,
+    settings: RefCell<Rc<HttpSettings>>,
     pub(super) tokens: RefCell<Tokens>,
     pub(super) bodies: BodyBudget,
     pub(super) vendors: Rc<VendorDesk>,
@@ -112,7 +116,7 @@ impl Ingress {
             telemetry,
             lifecycle,
             vendors: VendorDesk::new(settings.vendor_channel.clone()),
-            settings,
+            settings: RefCell::new(Rc::new(settings)),
             tokens: RefCell::new(Tokens::new()),
             bodies: BodyBudget::default(),
             quotas: RefCell::default(),
@@ -120,12 +124,25 @@ impl Ingress {
         }
     }
 
+    /// Goes by other settings from now on. A connection keeps the times that it began with, a request
+    /// what it was judged by.
+    pub fn set(&self, settings: HttpSettings) {
+        self.vendors.set(settings.vendor_channel.clone());
+        self.settings.replace(Rc::new(settings));
+    }
+
+    /// The settings as they are now.
+    pub fn settings(&self) -> Rc<HttpSettings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
     pub(super) fn wire_times(&self) -> WireTimes {
+        let settings = self.settings.borrow();
         WireTimes {
-            idle: self.settings.idle_timeout,
-            head: self.settings.head_timeout,
-            body: self.settings.body_timeout,
-            write: self.settings.write_timeout,
+            idle: settings.idle_timeout,
+            head: settings.head_timeout,
+            body: settings.body_timeout,
+            write: settings.write_timeout,
         }
     }
 }

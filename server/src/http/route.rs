@@ -104,6 +104,8 @@ pub(super) enum Endpoint {
     ReplayReceipts,
     OrderBackup,
     Backup,
+    Reload,
+    Drain,
     ExportDevices,
     ImportDevices,
     Health,
@@ -135,6 +137,8 @@ impl Endpoint {
                 | Endpoint::ReplayReceipts
                 | Endpoint::OrderBackup
                 | Endpoint::Backup
+                | Endpoint::Reload
+                | Endpoint::Drain
                 | Endpoint::ExportDevices
                 | Endpoint::ImportDevices
         )
@@ -341,6 +345,8 @@ const TABLE: &[Row] = &[
     row("POST", "/admin/v1/apps/{}/receipts/replay", Surfaces::ADMIN, Endpoint::ReplayReceipts),
     row("POST", "/admin/v1/backup", Surfaces::ADMIN, Endpoint::OrderBackup),
     row("GET", "/admin/v1/backup", Surfaces::ADMIN, Endpoint::Backup),
+    row("POST", "/admin/v1/reload", Surfaces::ADMIN, Endpoint::Reload),
+    row("POST", "/admin/v1/drain", Surfaces::ADMIN, Endpoint::Drain),
     row("GET", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ExportDevices),
     row("POST", "/admin/v1/apps/{}/devices", Surfaces::ADMIN, Endpoint::ImportDevices),
 ];

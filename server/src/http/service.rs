@@ -20,7 +20,7 @@ use server_core::ids::AppNo;
 use super::body::{BodyReader, HeldBody};
 use super::envelope::Reply;
 use super::fault::Fault;
-use super::ingress::Ingress;
+use super::ingress::{HttpSettings, Ingress};
 use super::parameter::ParameterError;
 use super::push::{self, Naming, Pusher};
 use super::quota::Quota;
@@ -28,8 +28,8 @@ use super::refusal::Refusal;
 use super::route::{self, Endpoint, Found, Surfaces};
 use super::{
     admin, alias, app_push, auth, backup, badge, blacklist, caller, detail, forget, gzip,
-    headcount, inquiry, list_push, message_detail, path, receipts, report, statistics, tag, task,
-    transfer, user, vendor_token,
+    headcount, inquiry, list_push, message_detail, path, receipts, reload, report, statistics, tag,
+    task, transfer, user, vendor_token,
 };
 use crate::addresses;
 use crate::backup::BackupDesk;
@@ -51,8 +51,9 @@ pub(super) async fn answer(
     let found = path::segments(parts.uri.path()).map_or(Found::Unknown, |segments| {
         route::find(&parts.method, &segments, surfaces)
     });
-    let address = caller::address(peer, &parts.headers, &ingress.settings.trusted_proxies);
-    let door = match ingress.settings.list.admits(address) {
+    let settings = ingress.settings();
+    let address = caller::address(peer, &parts.headers, &settings.trusted_proxies);
+    let door = match settings.list.admits(address) {
         true => Ok(()),
         false => Err(Fault::Denied),
     };
@@ -66,6 +67,7 @@ pub(super) async fn answer(
         Found::Row(row, values) => {
             let call = Call {
                 ingress: &ingress,
+                settings: &settings,
                 parts: &parts,
                 values: &values,
                 address,
@@ -110,6 +112,8 @@ async fn spend(body: &mut BodyReader, parts: &Parts) -> Result<(), Fault> {
 
 struct Call<'a> {
     ingress: &'a Rc<Ingress>,
+    /// By which it is judged, whatever is set meanwhile.
+    settings: &'a HttpSettings,
     parts: &'a Parts,
     /// What stands in the `{}` of the route.
     values: &'a [String],
@@ -151,17 +155,24 @@ impl Call<'_> {
     }
 
     fn backups(&self) -> Option<&BackupDesk> {
-        self.ingress.settings.backups.as_ref()
+        self.settings.backups.as_ref()
+    }
+
+    /// Drains as a signal does; this request is one of those that are answered first.
+    fn drain(&self) -> Reply {
+        tracing::info!("an operator asks for a drain");
+        self.ingress.lifecycle.ask_to_drain();
+        Reply::done()
     }
 
     async fn admin(&self, endpoint: Endpoint, body: &mut BodyReader) -> Result<Reply, Fault> {
         admin::authorize(
             self.header(AUTHORIZATION.as_str()),
-            &self.ingress.settings.admin_token,
+            &self.settings.admin_token,
         )?;
         self.check_started()?;
         let held = match endpoint.takes_body() {
-            true => Some(self.hold(body, self.ingress.settings.body_len_max).await?),
+            true => Some(self.hold(body, self.settings.body_len_max).await?),
             false => None,
         };
         let bytes = held.as_ref().map_or(&[][..], HeldBody::bytes);
@@ -171,6 +182,8 @@ impl Call<'_> {
             Endpoint::CreateApp => return admin::create(asker, bytes, now_ms()).await,
             Endpoint::OrderBackup => return backup::order(self.backups(), bytes),
             Endpoint::Backup => return Ok(backup::stand(self.backups()).await),
+            Endpoint::Reload => return Ok(reload::reload(self.settings.reloads.as_ref()).await),
+            Endpoint::Drain => return Ok(self.drain()),
             _ => {}
         }
         let turn = match endpoint.changes_app() {
@@ -222,7 +235,7 @@ impl Call<'_> {
         }
         self.check_address(&app)?;
         let held = self.hold(body, HTTP_AUTH_BODY_LEN_MAX).await?;
-        let (now_ms, skew) = (now_ms(), self.ingress.settings.timestamp_skew);
+        let (now_ms, skew) = (now_ms(), self.settings.timestamp_skew);
         auth::check(&app, held.bytes(), now_ms, skew)?;
         // Counted only now: whoever knows the AppID could else use up what its third party has.
         self.take_quota(&app)?;
@@ -257,7 +270,7 @@ impl Call<'_> {
             self.take_quota(&app)?;
         }
         let held = match endpoint.takes_body() {
-            true => Some(self.hold(body, self.ingress.settings.body_len_max).await?),
+            true => Some(self.hold(body, self.settings.body_len_max).await?),
             false => None,
         };
         let bytes = held.as_ref().map_or(&[][..], HeldBody::bytes);

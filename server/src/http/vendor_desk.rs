@@ -3,7 +3,7 @@
 //! Owner: the ingress thread. Always: nothing here is waited for by an answer; what waits is bounded
 //! in bytes, and what does not fit is left out, since the message itself rests in the outbox.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) struct Offer {
 
 /// The vendor channel of this server, if it has one.
 pub(super) struct VendorDesk {
-    channel: Option<Arc<dyn VendorChannel>>,
+    channel: RefCell<Option<Arc<dyn VendorChannel>>>,
     held_len: Rc<Cell<usize>>,
     strategy_told: Cell<bool>,
     full_told: Cell<bool>,
@@ -64,22 +64,28 @@ impl VendorDesk {
     /// A desk in front of a channel, or of none.
     pub(super) fn new(channel: Option<Arc<dyn VendorChannel>>) -> Rc<Self> {
         Rc::new(VendorDesk {
-            channel,
+            channel: RefCell::new(channel),
             held_len: Rc::default(),
             strategy_told: Cell::new(false),
             full_told: Cell::new(false),
         })
     }
 
+    /// Stands in front of another channel, or of none. What was handed in before goes to the one of then.
+    pub(super) fn set(&self, channel: Option<Arc<dyn VendorChannel>>) {
+        self.channel.replace(channel);
+    }
+
     /// What a request has for the channel; nothing if there is no channel.
     pub(super) fn offer(&self, request: &PushRequest<'_>) -> Option<Offer> {
         self.note(&request.settings.strategy);
-        self.channel.as_ref().and_then(|_| request.offer())
+        let channel = self.channel.borrow();
+        channel.as_ref().and_then(|_| request.offer())
     }
 
     /// Says once that a strategy cannot be followed.
     pub(super) fn note(&self, strategy: &Strategy) {
-        if self.channel.is_none()
+        if self.channel.borrow().is_none()
             && strategy.wants_vendor_only()
             && !self.strategy_told.replace(true)
         {
@@ -132,7 +138,7 @@ impl VendorDesk {
         text_len: usize,
         targets: &[(ClientId, TargetStatus)],
     ) -> Option<Job> {
-        let channel = Arc::clone(self.channel.as_ref()?);
+        let channel = Arc::clone(self.channel.borrow().as_ref()?);
         let offline = targets
             .iter()
             .filter(|(_, status)| *status == TargetStatus::Offline);
@@ -170,7 +176,7 @@ impl VendorDesk {
 impl std::fmt::Debug for VendorDesk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VendorDesk")
-            .field("is_attached", &self.channel.is_some())
+            .field("is_attached", &self.channel.borrow().is_some())
             .field("held_len", &self.held_len)
             .finish_non_exhaustive()
     }

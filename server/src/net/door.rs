@@ -1,6 +1,6 @@
 //! Who may connect to the device port, and who speaks for others there.
 //!
-//! Owner: the settings; shared by all shards, never changed. Always: only a trusted balancer is believed, and a trusted
+//! Owner: the terms of the shards. Always: only a trusted balancer is believed, and a trusted
 //! one must say whom it speaks for.
 
 use std::net::IpAddr;

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glommio::net::TcpStream;
@@ -42,11 +43,12 @@ impl ShardLoop {
         // Without an address its peer is gone again.
         let Ok(peer) = stream.peer_addr() else { return };
         let peer = peer.ip().to_canonical();
-        let with_header = self.door.wants_header(peer);
-        if !with_header && !self.door.list.admits(peer) {
+        let terms = Arc::clone(&self.terms.borrow());
+        let with_header = terms.door.wants_header(peer);
+        if !with_header && !terms.door.list.admits(peer) {
             return self.deny(peer);
         }
-        match Connection::accepted(stream, peer, with_header, self.tls.clone(), place) {
+        match Connection::accepted(stream, peer, with_header, Arc::clone(&terms.tls), place) {
             Ok(connection) => {
                 self.greetings.set(self.greetings.get() + 1);
                 let session = self.take_in(&connection);
@@ -135,9 +137,7 @@ impl ShardLoop {
             let input =
                 poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
             let input = match input {
-                Input::Introduced(address) if self.door.list.admits(address) => {
-                    connection.begin_tls()
-                }
+                Input::Introduced(address) if self.admits(address) => connection.begin_tls(),
                 input => input,
             };
             match input {
@@ -193,6 +193,11 @@ impl ShardLoop {
             }
         }
         true
+    }
+
+    /// Whether the list of the server lets an address in that a balancer named.
+    fn admits(&self, address: IpAddr) -> bool {
+        self.terms.borrow().door.list.admits(address)
     }
 
     /// Whether the lists of an app let this device in. The core knows no addresses, so it is asked

@@ -85,7 +85,7 @@ impl ShardLoop {
     }
 
     /// The ingress asks no more than it waits for, so this queue is as bounded as its questions.
-    fn tell_ingress(&self, message: ToIngress) {
+    pub(super) fn tell_ingress(&self, message: ToIngress) {
         self.unanswered.borrow_mut().push_back(message);
     }
 }

@@ -41,6 +41,11 @@ impl StoreMemory {
             .then_some(StoreMemory { mib })
     }
 
+    /// All of it, in MiB.
+    pub fn mib(self) -> u64 {
+        self.mib
+    }
+
     /// Bytes of changes that gather before the largest memtables are written as tables, as fjall
     /// counts them: a quarter. In memory they take up to twice that, and those that are being
     /// written are there too.

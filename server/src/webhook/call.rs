@@ -17,10 +17,11 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::WebhookSettings;
 use super::parcel::Parcel;
 use super::target::{Target, admits};
 use crate::limits::{
@@ -73,8 +74,7 @@ pub(super) enum CallError {
 /// What all calls share.
 #[derive(Debug)]
 pub(super) struct Caller {
-    allow_private: bool,
-    whole: Duration,
+    settings: watch::Receiver<WebhookSettings>,
     lookups: Arc<Semaphore>,
     tls: OnceCell<Arc<ClientConfig>>,
 }
@@ -83,11 +83,10 @@ trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 impl Caller {
-    /// A caller whose requests take at most `whole`.
-    pub(super) fn new(allow_private: bool, whole: Duration) -> Self {
+    /// A caller that looks at these settings for each call.
+    pub(super) fn new(settings: watch::Receiver<WebhookSettings>) -> Self {
         Caller {
-            allow_private,
-            whole,
+            settings,
             lookups: Arc::new(Semaphore::new(WEBHOOK_LOOKUPS_MAX)),
             tls: OnceCell::new(),
         }
@@ -103,16 +102,17 @@ impl Caller {
         parcel: &Parcel,
     ) -> Result<StatusCode, CallError> {
         let late = |step, limit| move |_| CallError::Late { step, limit };
+        let limit = self.settings.borrow().timeout;
         let whole = async {
-            let connect = WEBHOOK_CONNECT_WAIT.min(self.whole);
+            let connect = WEBHOOK_CONNECT_WAIT.min(limit);
             let stream = timeout(connect, self.connect(target))
                 .await
                 .map_err(late("the connection", connect))??;
             exchange(stream, target, parcel).await
         };
-        timeout(self.whole, whole)
+        timeout(limit, whole)
             .await
-            .map_err(late("the answer", self.whole))?
+            .map_err(late("the answer", limit))?
     }
 
     async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, CallError> {
@@ -135,10 +135,11 @@ impl Caller {
             Ok(address) => vec![SocketAddr::new(address, target.port)],
             Err(_) => self.look_up(target).await?,
         };
+        let allow_private = self.settings.borrow().allow_private;
         let denied = found.first().map(SocketAddr::ip);
         let open: Vec<SocketAddr> = found
             .into_iter()
-            .filter(|address| admits(address.ip(), self.allow_private))
+            .filter(|address| admits(address.ip(), allow_private))
             .collect();
         match (open.is_empty(), denied) {
             (false, _) => Ok(open),

@@ -283,7 +283,7 @@ impl Sender {
 
     /// Those that failed too long go to the dead letters, page by page.
     async fn give_up_the_old(&mut self, app: &App, mut receipts: Vec<QueuedReceipt>) {
-        let keep = self.office.settings.keep;
+        let keep = self.office.settings.borrow().keep;
         while let Some(upto) = given_up(&receipts, now_ms(), keep) {
             let count = receipts
                 .iter()
@@ -299,7 +299,7 @@ impl Sender {
     }
 
     fn pause(&self, mode: Mode) -> Duration {
-        let settings = &self.office.settings;
+        let settings = self.office.settings.borrow();
         let most = match mode {
             Mode::Getui => settings.retry_most.min(WEBHOOK_GETUI_PAUSE_MAX),
             Mode::Signed => settings.retry_most,

@@ -87,9 +87,9 @@ fn given_receipts_that_wait_or_were_given_up_when_their_app_is_gone_should_all_b
         });
         let listening = Rc::clone(&asker);
         tokio::task::spawn_local(async move { listening.listen(answers, answered).await });
-        let settings = WebhookSettings::default();
+        let (_set, settings) = watch::channel(WebhookSettings::default());
         let office = Office {
-            caller: Caller::new(settings.allow_private, settings.timeout),
+            caller: Caller::new(settings.clone()),
             asker,
             telemetry: Telemetry::new(1, 0),
             settings,

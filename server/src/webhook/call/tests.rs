@@ -7,6 +7,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
+fn caller(allow_private: bool, timeout: Duration) -> Caller {
+    let settings = WebhookSettings {
+        allow_private,
+        timeout,
+        ..WebhookSettings::default()
+    };
+    Caller::new(watch::channel(settings).1)
+}
+
 const WHOLE: Duration = Duration::from_secs(30);
 
 fn parcel() -> Parcel {
@@ -62,7 +71,7 @@ async fn call(caller: &Caller, answer: &str) -> (Result<StatusCode, CallError>, 
 #[test]
 fn given_a_receiver_when_called_should_get_headers_and_body_and_its_status_should_be_given() {
     block_on(async {
-        let caller = Caller::new(true, WHOLE);
+        let caller = caller(true, WHOLE);
         let answer = "HTTP/1.1 204 No Content\r\n\r\n";
         let (status, request) = call(&caller, answer).await;
         assert_eq!(status.expect("an answer"), StatusCode::NO_CONTENT);
@@ -86,7 +95,7 @@ fn given_a_redirect_when_called_should_not_be_followed() {
             "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{port}/\r\n\
              content-length: 0\r\n\r\n"
         );
-        let (status, _) = call(&Caller::new(true, WHOLE), &answer).await;
+        let (status, _) = call(&caller(true, WHOLE), &answer).await;
         assert_eq!(status.expect("an answer"), StatusCode::TEMPORARY_REDIRECT);
         let nobody = timeout(Duration::ZERO, elsewhere.accept()).await;
         assert!(nobody.is_err(), "somebody came: {nobody:?}");
@@ -98,13 +107,13 @@ fn given_an_answer_without_end_when_called_should_take_its_status_and_leave() {
     block_on(async {
         let body = "x".repeat(WEBHOOK_ANSWER_LEN_MAX + 4096);
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n{body}");
-        let (status, _) = call(&Caller::new(true, WHOLE), &answer).await;
+        let (status, _) = call(&caller(true, WHOLE), &answer).await;
         assert_eq!(status.expect("an answer"), StatusCode::OK);
         let long = format!(
             "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
             "y".repeat(WEBHOOK_HEAD_LEN_MAX)
         );
-        let (status, _) = call(&Caller::new(true, WHOLE), &long).await;
+        let (status, _) = call(&caller(true, WHOLE), &long).await;
         assert!(matches!(status, Err(CallError::Http(_))), "{status:?}");
     });
 }
@@ -115,13 +124,13 @@ fn given_a_receiver_that_says_nothing_when_called_should_be_left_when_its_time_i
         let (listener, port) = listen().await;
         let target = Target::of(&format!("http://127.0.0.1:{port}/")).expect("a URL");
         let brief = Duration::from_millis(50);
-        let called = Caller::new(true, brief).post(&target, &parcel()).await;
+        let called = caller(true, brief).post(&target, &parcel()).await;
         assert!(
             matches!(called, Err(CallError::Late { limit, .. }) if limit == brief),
             "{called:?}"
         );
         drop(listener);
-        let called = Caller::new(true, WHOLE).post(&target, &parcel()).await;
+        let called = caller(true, WHOLE).post(&target, &parcel()).await;
         assert!(
             matches!(called, Err(CallError::Connect { .. })),
             "{called:?}"
@@ -133,7 +142,7 @@ fn given_a_receiver_that_says_nothing_when_called_should_be_left_when_its_time_i
 fn given_loopback_under_each_name_when_called_without_leave_should_be_refused_unconnected() {
     block_on(async {
         let (listener, port) = listen().await;
-        let caller = Caller::new(false, WHOLE);
+        let caller = caller(false, WHOLE);
         for host in [
             "127.0.0.1",
             "localhost",
@@ -172,10 +181,10 @@ fn given_a_receiver_with_tls_when_called_should_be_believed_only_if_it_is_truste
         let (listener, port) = listen().await;
         let target = Target::of(&format!("https://localhost:{port}/")).expect("a URL");
         let mut roots = RootCertStore::empty();
-        let stranger = Caller::new(true, WHOLE);
+        let stranger = caller(true, WHOLE);
         assert!(stranger.tls.set(trusting(roots.clone())).is_ok());
         roots.add(certificate).expect("a certificate");
-        let friend = Caller::new(true, WHOLE);
+        let friend = caller(true, WHOLE);
         assert!(friend.tls.set(trusting(roots)).is_ok());
         let receiver = async {
             let (stream, _) = listener.accept().await.expect("accepted");
