@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use harness::device::{Device, hello, register};
+use harness::device::{Device, client_config, hello, register};
 use harness::{Devices, Server, wait_for};
 use protocol::{Frame, GoAwayReason, Identity};
 use sdk_sim::third_party::{BlockingThirdParty, Credentials, Push, PushBody};
@@ -76,6 +76,35 @@ fn given_a_drain_that_an_operator_asks_for_when_it_begins_should_be_answered_and
         _ => None,
     });
     assert!(String::from_utf8_lossy(&again).contains("held"));
+}
+
+#[test]
+fn given_a_ticket_of_before_when_started_again_should_resume_unless_its_keys_are_taken_away() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 2, &[]);
+    let bootstrap = server.bootstrap();
+    let tickets = client_config(&bootstrap, &[protocol::ALPN]);
+    let mut device = Device::connect_by(&bootstrap, &tickets);
+    let install = Identity::Register(protocol::InstallId::from_bytes([1; 16]));
+    let cid = device.greet(hello(&bootstrap, install, [1; 32]));
+    assert!(!device.is_resumed());
+    drop(device);
+    let mut come_back = |server: &Server| {
+        let bootstrap = server.bootstrap();
+        let mut device = Device::connect_by(&bootstrap, &tickets);
+        device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));
+        device.is_resumed()
+    };
+    assert!(server.stop().success());
+    server.restart();
+    assert!(come_back(&server), "after a stop");
+    server.kill_nine();
+    server.restart();
+    assert!(come_back(&server), "after a kill");
+    server.kill_nine();
+    std::fs::remove_file(server.data().join("tls/tickets")).expect("there");
+    server.restart();
+    assert!(!come_back(&server), "the keys are others");
 }
 
 /// How long a fleet has to come back in the test of its pace.

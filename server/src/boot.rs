@@ -46,7 +46,7 @@ use crate::data_folder;
 use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::mesh::{Bell, Inbox};
-use crate::net::{self, Places, certificate};
+use crate::net::{self, Places, TicketKeys, certificate};
 use crate::new_app::new_app;
 use crate::preflight;
 use crate::reload;
@@ -172,6 +172,7 @@ struct Fleet {
     bootstrap: Rc<BootstrapFile>,
     terms: Arc<Terms>,
     leaf: String,
+    tickets: TicketKeys,
     listens_on: IpAddr,
     backups: Option<BackupDesk>,
     backup_writer: JoinHandle<()>,
@@ -231,9 +232,11 @@ impl Fleet {
         };
         let bootstrap = BootstrapFile::write(config, bound, &identity.ca_pem, &apps)?;
         let leaf = identity.fingerprint();
+        let tickets = TicketKeys::kept_in(&config.data.join("tls"), now_ms() / 1000);
+        reloader::keep_tickets(&tickets, config);
         let terms = Arc::new(Terms {
             settings: config.shard.clone(),
-            tls: net::server_config(identity.chain, identity.key)?,
+            tls: net::server_config(identity.chain, identity.key, tickets.ticketer()?)?,
             door: config.door.clone(),
             send_timeout: config.send_timeout,
         });
@@ -282,6 +285,7 @@ impl Fleet {
             bootstrap: Rc::new(bootstrap),
             terms,
             leaf,
+            tickets,
             listens_on,
             backups: Some(backups),
             backup_writer,
@@ -337,7 +341,8 @@ impl Fleet {
             sources,
             running: Rc::clone(&running),
             terms: Arc::clone(&self.terms),
-            leaf: std::mem::take(&mut self.leaf),
+            leaf: self.leaf.clone(),
+            tickets: self.tickets.clone(),
             listens_on: self.listens_on,
             line: self.line.clone(),
             asker: Rc::clone(&self.asker),

@@ -372,8 +372,19 @@ pub const ANSWER_RING: usize = 8192;
 /// give up after 30 s. Over: the answer says how many do not yet.
 pub const TERMS_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// How often a running server looks whether the leaf under its own authority nears its end, which it does 98 days before.
-pub const LEAF_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+/// How often a running server looks whether the leaf under its own authority nears its end, which it does 98 days before,
+/// and whether a new key of tickets is due.
+pub const KEYS_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_secs(6 * 3600);
+
+/// How long a key seals tickets of TLS, in seconds; then another one is made at the next look.
+pub const TICKET_KEY_SEALS_S: u64 = 12 * 3600;
+
+/// How long it opens them. Whoever has a key can be taken for the server by devices that resume, so it ends soon; a device
+/// that comes later makes a full handshake.
+pub const TICKET_KEY_OPENS_S: u64 = 36 * 3600;
+
+/// Bytes of a ticket: ours have some 200. When over: it is not looked at, and the handshake is a full one.
+pub const TICKET_LEN_MAX: usize = 2048;
 
 /// Bytes of a PROXY header, its 16 first included: what fits into one segment of the smallest network, as its authors
 /// say. When over: the connection is cut.
@@ -381,6 +392,9 @@ pub const PROXY_HEADER_LEN_MAX: usize = 536;
 
 const _: () = assert!(IMPORT_LINES_PER_CALL <= DEVICES_PER_CALL_MAX);
 const _: () = assert!(IMPORT_CALL_LEN_MAX + IMPORT_LINE_LEN_MAX < HTTP_BODY_LEN_MAX);
+// A ticket of the last moment before a look is good for as long as it says.
+const _: () =
+    assert!(TICKET_KEY_OPENS_S >= 2 * TICKET_KEY_SEALS_S + KEYS_LOOKED_AT_EVERY.as_secs());
 const _: () = assert!(GREETINGS_MAX >= DEVICE_BACKLOG as usize);
 const _: () = assert!(
     UNSENT_LEN_MAX

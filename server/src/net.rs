@@ -7,6 +7,7 @@ mod door;
 mod listener;
 mod place;
 mod proxy_header;
+mod tickets;
 mod tls;
 
 pub use connection::{Connection, Gone, Input, Parcel};
@@ -14,4 +15,5 @@ pub use door::Door;
 pub use listener::{DeviceListener, bind};
 pub use place::{Place, Places};
 pub use proxy_header::ProxyHeaderError;
+pub use tickets::TicketKeys;
 pub use tls::{server_config, with_certificate};

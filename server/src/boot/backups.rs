@@ -102,7 +102,6 @@ fn fill(
     let bootstrap = Bootstrap::path_in(data);
     copy_file(&bootstrap, &Bootstrap::path_in(half)).map_err(of_disk)?;
     let tls = data.join("tls");
-    // With a certificate of the operator's there is none.
     if tls.is_dir() {
         copy_folder(&tls, &half.join("tls")).map_err(of_disk)?;
     }

@@ -23,9 +23,9 @@ use crate::ask::Asker;
 use crate::config::{Change, Changes, Config, ConfigError, ServeArgs};
 use crate::http::{HttpSettings, Ingress};
 use crate::lifecycle::{Lifecycle, Stage};
-use crate::limits::{LEAF_LOOKED_AT_EVERY, TERMS_WAIT};
+use crate::limits::{KEYS_LOOKED_AT_EVERY, TERMS_WAIT};
 use crate::net::certificate::{self, CertificateError, Identity};
-use crate::net::with_certificate;
+use crate::net::{TicketKeys, with_certificate};
 use crate::reload::{Outcome, ReloadOrders, Reloaded};
 use crate::shard_loop::{Control, Terms};
 use crate::telemetry::{LogFilter, Telemetry, parse_filter};
@@ -82,6 +82,7 @@ pub(super) struct Reloader {
     pub(super) terms: Arc<Terms>,
     /// SHA-256 of the leaf in use.
     pub(super) leaf: String,
+    pub(super) tickets: TicketKeys,
     pub(super) listens_on: IpAddr,
     pub(super) line: Line,
     pub(super) asker: Rc<Asker>,
@@ -109,16 +110,23 @@ pub(super) fn identity(
     }
 }
 
+/// Writes the keys of tickets for the next start. Without them devices make a full handshake then.
+pub(super) fn keep_tickets(tickets: &TicketKeys, config: &Config) {
+    if let Err(error) = tickets.write(&config.data.join("tls")) {
+        tracing::warn!(%error, "the keys of tickets are not kept for the next start");
+    }
+}
+
 /// SIGHUP, heard from now on: without it the signal ends the process.
 pub(super) fn hang_ups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
 
 impl Reloader {
-    /// Does what it is asked, and looks at the own leaf by itself; never ends.
+    /// Does what it is asked, and looks at its own keys by itself; never ends.
     pub(super) async fn run(mut self, mut orders: ReloadOrders, mut hang_ups: Signal) {
-        let first = tokio::time::Instant::now() + LEAF_LOOKED_AT_EVERY;
-        let mut looks = interval_at(first, LEAF_LOOKED_AT_EVERY);
+        let first = tokio::time::Instant::now() + KEYS_LOOKED_AT_EVERY;
+        let mut looks = interval_at(first, KEYS_LOOKED_AT_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -131,7 +139,7 @@ impl Reloader {
                     // It is in the log.
                     let _ = self.reload("SIGHUP").await;
                 }
-                _ = looks.tick() => self.look_at_leaf().await,
+                _ = looks.tick() => self.look_at_keys().await,
             }
         }
     }
@@ -165,24 +173,36 @@ impl Reloader {
         }
     }
 
-    /// Renews a leaf of our own that nears its end. An operator's certificate is read when the operator says so.
-    async fn look_at_leaf(&mut self) {
+    /// Renews a leaf of our own that nears its end, and the keys of tickets. An operator's certificate is read when the
+    /// operator says so.
+    async fn look_at_keys(&mut self) {
         let config = self.running.borrow().clone();
-        if config.tls.is_some() {
+        let new_tickets = self.tickets.renewed(now_ms() / 1000);
+        if config.tls.is_some() && new_tickets.is_none() {
             return;
         }
-        let listens_on = self.listens_on;
+        let (listens_on, tickets) = (self.listens_on, new_tickets.clone());
         let read = move || {
+            if let Some(tickets) = tickets {
+                keep_tickets(&tickets, &config);
+            }
             let identity = identity(&config, listens_on, certificate::renewed)?;
             Ok((Prepared { config, identity }, Changes::default()))
         };
-        let outcome = match self.prepare(read).await {
-            Ok((prepared, _)) if prepared.identity.fingerprint() == self.leaf => return,
-            Ok((prepared, changes)) => self.apply(prepared, changes).await,
+        let prepared = self.prepare(read).await;
+        let is_due = |prepared: &Prepared| {
+            new_tickets.is_some() || prepared.identity.fingerprint() != self.leaf
+        };
+        let outcome = match prepared {
+            Ok((prepared, _)) if !is_due(&prepared) => return,
+            Ok((prepared, changes)) => {
+                self.tickets = new_tickets.unwrap_or_else(|| self.tickets.clone());
+                self.apply(prepared, changes).await
+            }
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(reloaded) => tell("the daily look at the certificate", &reloaded),
+            Ok(reloaded) => tell("the look at keys", &reloaded),
             Err(ReloadError::Draining) => {}
             Err(error) => tracing::error!(%error, "the certificate is not renewed"),
         }
@@ -211,8 +231,10 @@ impl Reloader {
     ) -> Result<Reloaded, ReloadError> {
         let Prepared { config, identity } = prepared;
         let leaf = identity.fingerprint();
-        let tls = with_certificate(&self.terms.tls, identity.chain, identity.key)
-            .map_err(|error| pair_error(&config, error))?;
+        let pair = |error| pair_error(&config, error);
+        let tickets = self.tickets.ticketer().map_err(pair)?;
+        let tls = with_certificate(&self.terms.tls, identity.chain, identity.key, tickets);
+        let tls = tls.map_err(pair)?;
         self.bootstrap
             .renew(config.public_host.as_deref(), &identity.ca_pem)
             .map_err(ReloadError::Bootstrap)?;

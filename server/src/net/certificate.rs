@@ -278,7 +278,7 @@ fn content(path: &Path, reason: String) -> CertificateError {
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), CertificateError> {
+pub(super) fn write(path: &Path, text: &str) -> Result<(), CertificateError> {
     let error = |source| CertificateError::File {
         path: path.to_owned(),
         source,

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ProducesTickets;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// Builds the configuration that all shards share.
 pub fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let provider = CryptoProvider {
         // One round of X25519: what phones and the targets of this project speak.
@@ -28,14 +30,14 @@ pub fn server_config(
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![protocol::ALPN.to_vec()];
     // Tickets are kept by devices: a million of them cost the server nothing.
-    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.ticketer = tickets;
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 1;
     Ok(Arc::new(config))
 }
 
-/// The same with another certificate. Tickets that were given out before are still good: a session that is resumed shows
-/// no certificate, neither the old one nor this.
+/// The same with another certificate and these keys of tickets. Tickets that were sealed with one of them before are still
+/// good: a session that is resumed shows no certificate, neither the old one nor this.
 ///
 /// # Errors
 /// The key is not one that TLS can use, or does not fit the first certificate.
@@ -43,9 +45,11 @@ pub fn with_certificate(
     config: &ServerConfig,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let certified = CertifiedKey::from_der(chain, key, config.crypto_provider())?;
     let mut config = config.clone();
     config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+    config.ticketer = tickets;
     Ok(Arc::new(config))
 }
