@@ -416,6 +416,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn given_two_scheduled_pushes_when_one_has_begun_should_keep_the_other_alone() {
+        let mut groups = Groups::new(0);
+        groups.schedule(GroupNo(1), 5);
+        groups.schedule(GroupNo(2), 5);
+        groups.started(GroupNo(1));
+        let waiting: Vec<_> = groups.due.into_iter().collect();
+        assert_eq!(waiting, [((5, GroupNo(2)), Due::Waiting)]);
+    }
+
+    #[test]
     fn given_shares_of_a_speed_when_time_passes_should_add_up_to_it() {
         // 1000 a second over 30 and 70 devices of a hundred, asked at uneven times.
         let mut sent = [0, 0];

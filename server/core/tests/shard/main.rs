@@ -24,6 +24,7 @@ mod receipts;
 mod registration;
 mod requests;
 mod stop;
+mod walks;
 mod wander;
 
 /// Registers device A, with its cursor written down.
