@@ -39,6 +39,7 @@
 //! | `mute A` | its row says that it takes no pushes; seen after a `crash` |
 //! | `cursor A 3`, `rows A 3`, `seen A 5s` | what the rows say |
 //! | `devices 2` | how many devices the rows hold |
+//! | `told 0s,5s` | how long ago it was what the receipts that wait tell, in their order |
 //! | `counts sent=2 acked=1` | counters, all shards together, since the last start |
 //! | `tally accepted=1 acked=1` | the stage sums of the rows, all days together |
 //!

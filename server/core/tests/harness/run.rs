@@ -1,7 +1,7 @@
 //! What each line of a script does to the world.
 
 use protocol::{ClientId, Frame};
-use schema::record::{Cursor, Device};
+use schema::record::{Cursor, Device, Receipt};
 use server_core::event::ShardEvent;
 use server_core::keys;
 use server_core::op::{Committed, Submitted};
@@ -115,7 +115,7 @@ impl World {
             }
             "mute" => self.mute(line),
             "counts" => self.compare_counts(line),
-            "cursor" | "rows" | "seen" | "tally" | "devices" => self.look(line),
+            "cursor" | "rows" | "seen" | "tally" | "devices" | "told" => self.look(line),
             other => panic!("line {}: {other} means nothing", line.number),
         }
     }
@@ -248,6 +248,17 @@ impl World {
                 line.number,
                 line.text
             );
+            return;
+        }
+        if line.verb() == "told" {
+            let rows = self.rows.all();
+            let ago_ms: Vec<i64> = rows
+                .filter(|(keyspace, ..)| *keyspace == Keyspace::Receipt)
+                .map(|(.., row)| Receipt::decode(row).expect("a row of ours"))
+                .map(|receipt| (self.now.wall_ms - receipt.at_ms) as i64)
+                .collect();
+            let expected: Vec<i64> = line.word(1).split(',').map(duration_ms).collect();
+            assert_eq!(ago_ms, expected, "line {}: {}", line.number, line.text);
             return;
         }
         let cid = self.cid(line.word(1));

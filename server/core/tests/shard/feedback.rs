@@ -70,6 +70,46 @@ fn given_feedback_on_a_message_of_a_group_when_counted_should_be_in_its_sums_and
 }
 
 #[test]
+fn given_the_apps_own_words_for_shown_and_clicked_when_reported_first_should_be_counted_once() {
+    check(&format!(
+        "{ABC}
+        settags A a
+        group t1 or=a
+        commit               -> answered q done
+                             -> answered q taken t1
+        commit               -> push s1 1 x
+        cmd s1 1 feedback 1:60001,1:10000,1:60002,1:10010
+        commit               -> result s1 1 op=10 Ok [0, 0, 0, 0]
+        groups t1
+        read                 -> answered q t1:Done targets=1 shown=1 clicked=1 did=60001x1,60002x1
+        "
+    ));
+}
+
+#[test]
+fn given_what_a_developer_is_told_when_written_down_should_have_the_time_it_happened() {
+    check(&format!(
+        "{ABC}
+        push A task=one
+        commit               -> push s1 1 x
+                             -> answered r one A:online
+        tick 10s
+        ack s1 1
+        tick 1s
+        commit
+        tick 9s
+        upstream s1 9 hello
+        cmd s1 1 feedback 1:10000:5s,1:90001:1h
+        commit               -> upstream s1 9 Stored
+                             -> result s1 1 op=10 Ok [0, 0]
+        told 10s,0s,5s,20s   # acked, the message, shown, done: not before the message
+        tick 1s
+        told 11s,1s,6s,21s
+        "
+    ));
+}
+
+#[test]
 fn given_feedback_on_what_was_never_sent_when_reported_should_be_unknown() {
     check(&format!(
         "{ABC}
@@ -174,6 +214,7 @@ fn given_a_device_whose_messages_are_not_taken_when_it_sends_more_should_be_busy
     }
     script += "
         commit               -> upstream s1 65 Busy
+        counts busy=1
         settle
         commit               -> upstream s1 1 Delivered
                              -> answered q done
@@ -214,6 +255,7 @@ fn given_feedback_before_the_backlog_is_read_when_it_comes_should_wait_and_then_
         open s4
         hello s4 login A resume=1 -> welcome s4 A known hb=240
         cmd s4 1 feedback 1:10000 -> result s4 1 op=10 Busy
+        counts busy=1
         read
         cmd s4 2 feedback 1:10000
         commit               -> result s4 2 op=10 Ok [0]
