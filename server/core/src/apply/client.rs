@@ -320,4 +320,27 @@ mod tests {
         let kinds: Vec<&str> = told(&profile).into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds, ["2", "3", "4"]);
     }
+
+    #[test]
+    fn given_a_token_that_needs_the_room_of_two_when_told_should_drop_both() {
+        let mut profile = Profile::default();
+        for (kind, len) in [("a", 100), ("b", 100), ("c", 450), ("d", 1)] {
+            set_token(&mut profile, kind, &"t".repeat(len));
+        }
+        let kinds: Vec<&str> = told(&profile).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, ["c", "d"]);
+    }
+
+    #[test]
+    fn given_tokens_with_long_kinds_when_told_should_count_kind_and_token() {
+        let kinds = ["channel1", "channel2", "channel3"];
+        for (room, kept) in [(0, 3), (1, 2)] {
+            let mut profile = Profile::default();
+            for kind in kinds {
+                let token = "t".repeat(OTHER_TOKENS_BYTES_MAX / 2 - kind.len() + room);
+                set_token(&mut profile, kind, &token);
+            }
+            assert_eq!(told(&profile).len(), kept, "{room} bytes too many");
+        }
+    }
 }

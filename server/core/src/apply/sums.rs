@@ -171,3 +171,36 @@ fn add(sums: &mut Sums, delta: &Sums) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_sums_when_added_should_add_each_and_take_no_more_actions_than_fit() {
+        let delta = Sums {
+            targets: 1,
+            acked: 2,
+            expired: 3,
+            filtered: 4,
+            revoked: 5,
+            shown: 6,
+            clicked: 7,
+            actions: (0..=ACTIONS_MAX as u32).map(|action| (action, 8)).collect(),
+        };
+        let mut sums = Sums::default();
+        add(&mut sums, &delta);
+        add(&mut sums, &delta);
+        let twice = Sums {
+            targets: 2,
+            acked: 4,
+            expired: 6,
+            filtered: 8,
+            revoked: 10,
+            shown: 12,
+            clicked: 14,
+            actions: (0..ACTIONS_MAX as u32).map(|action| (action, 16)).collect(),
+        };
+        assert_eq!(sums, twice);
+    }
+}

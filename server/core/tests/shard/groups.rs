@@ -136,6 +136,7 @@ fn given_a_stopped_list_when_its_devices_come_back_should_send_nothing() {
         commit
         detail C t1
         read               -> answered q Accepted Stored Revoked
+        counts revoked=1
         tally accepted=2 acked=1 revoked=1
         stop t1
         stop nothing
@@ -405,6 +406,8 @@ fn given_a_device_that_is_deleted_when_pushed_should_be_unknown_and_in_no_audien
 
 #[test]
 fn given_too_many_tags_when_added_should_be_refused_one_by_one() {
+    let mut long: Vec<String> = (0..15).map(|n| format!("{n:032}")).collect();
+    long.push("z".repeat(31));
     let ninety_nine: Vec<String> = (0..99).map(|n| format!("t{n:02}")).collect();
     check(&format!(
         "{ABCD}
@@ -420,6 +423,17 @@ fn given_too_many_tags_when_added_should_be_refused_one_by_one() {
         commit             -> answered q done
         tags A
         read               -> answered q a b
+        settags A b,c
+        commit             -> answered q done
+        count or=a         -> answered q 0
+        count or=b         -> answered q 1
+        count or=c         -> answered q 1
+        settags A {}
+        addtag x A
+        addtag y A         # 512 characters are all that fit
+        commit             -> answered q done
+                           -> answered q A:true
+                           -> answered q A:false
         settags A
         commit             -> answered q done
         tags A
@@ -427,7 +441,8 @@ fn given_too_many_tags_when_added_should_be_refused_one_by_one() {
         settags ?0 a
         commit             -> answered q target-invalid
         ",
-        ninety_nine.join(",")
+        ninety_nine.join(","),
+        long.join(",")
     ));
 }
 
