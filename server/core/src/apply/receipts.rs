@@ -155,3 +155,54 @@ impl<R: Rows> Step<'_, R> {
 fn text(bytes: Bytes) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::{Ids, apply};
+    use crate::ids::{ShardNo, Ticket};
+    use crate::op::{Op, Submitted};
+    use crate::rows::{MemoryRows, WriteSet};
+
+    const APP: AppNo = AppNo(1);
+
+    /// Rows with `dead` receipts that were given up and one that waits, and what settling it so
+    /// leaves of the first: how many, and the number of the oldest.
+    fn kept(dead: u64, settling: Settling) -> (usize, Option<u64>) {
+        let receipt = Receipt::default().encode();
+        let mut writes = WriteSet::default();
+        for order in 1..=dead {
+            let key = keys::receipt(APP, order);
+            writes.put(Keyspace::DeadReceipt, key, receipt.clone());
+        }
+        let last = dead + 1;
+        writes.put(Keyspace::Receipt, keys::receipt(APP, last), receipt);
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        let op = Op::SettleReceipts {
+            ticket: Ticket(1),
+            app: APP,
+            upto: last,
+            settling,
+        };
+        let batch = [Submitted {
+            shard: ShardNo(0),
+            op,
+        }];
+        let mut ids = Ids::recover(&rows).expect("memory reads");
+        let applied = apply(&batch, 0, 1, &mut ids, &rows).expect("memory reads");
+        rows.commit(applied.writes);
+        let of_dead = |(keyspace, _, _): &(Keyspace, &[u8], _)| *keyspace == Keyspace::DeadReceipt;
+        let oldest = rows.all().find(of_dead);
+        let oldest = oldest.and_then(|(_, key, _)| keys::receipt_of(key));
+        (rows.all().filter(of_dead).count(), oldest)
+    }
+
+    #[test]
+    fn given_as_many_dead_receipts_as_are_kept_when_one_more_dies_should_drop_the_oldest() {
+        let full = DEAD_RECEIPTS_MAX as u64;
+        assert_eq!(kept(full - 1, Settling::Dead), (DEAD_RECEIPTS_MAX, Some(1)));
+        assert_eq!(kept(full, Settling::Dead), (DEAD_RECEIPTS_MAX, Some(2)));
+        assert_eq!(kept(full, Settling::Told), (DEAD_RECEIPTS_MAX, Some(1)));
+    }
+}
