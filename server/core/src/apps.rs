@@ -135,3 +135,58 @@ fn sign(hello: &Hello, app_secret: &str) -> [u8; 32] {
         .finalize()
         .into()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use protocol::{DeviceSecret, InstallId, MessageId, Platform};
+
+    use super::*;
+
+    pub(crate) fn app() -> App {
+        App {
+            number: 7,
+            app_id: "id".to_owned(),
+            app_key: "key".to_owned(),
+            app_secret: "secret".to_owned(),
+            master_secret: "master".to_owned(),
+            name: "app".to_owned(),
+            created_ms: 0,
+            disabled: false,
+            sign_required: true,
+            previous: None,
+            settings: Box::default(),
+        }
+    }
+
+    fn hello(sign: Option<[u8; 32]>) -> Hello {
+        Hello {
+            minor: 0,
+            app_id: "id".to_owned(),
+            identity: Identity::Register(InstallId::from_bytes([1; 16])),
+            secret: DeviceSecret::from_bytes([2; 32]),
+            sign,
+            resume: MessageId::NONE,
+            heartbeat_s: 0,
+            platform: Platform::Android,
+            sdk_version: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn given_a_sign_that_differs_in_bits_that_cancel_out_when_admitted_should_be_refused() {
+        let apps = Apps::new([app()]);
+        let mut given = sign(&hello(None), "secret");
+        assert_eq!(apps.admit(&hello(Some(given)), 0), Ok(AppNo(7)));
+        given[0] ^= 1;
+        given[31] ^= 1;
+        let refused = Err(AppRefusal::SignRequired);
+        assert_eq!(apps.admit(&hello(Some(given)), 0), refused);
+    }
+
+    #[test]
+    fn given_an_app_when_asked_for_by_its_id_should_be_found_with_its_settings() {
+        let apps = Apps::new([app()]);
+        assert_eq!(apps.get("id"), Some(&app()));
+        assert_eq!(apps.get("another"), None);
+    }
+}

@@ -331,3 +331,83 @@ impl Devices {
         moves
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::hash::BuildHasher;
+
+    use super::*;
+    use crate::group::Activity;
+
+    fn device(secret_hash: [u8; 32]) -> Device {
+        let row = DeviceRow {
+            app: 1,
+            install: [1; 16],
+            secret_hash,
+            created_ms: 0,
+            platform: 1,
+            sdk_version: String::new(),
+            push_off: false,
+            blocked: false,
+            notify_off: false,
+        };
+        Device::new(&row, None)
+    }
+
+    #[test]
+    fn given_a_secret_whose_hash_differs_in_bits_that_cancel_out_when_compared_should_be_wrong() {
+        let secret = DeviceSecret::from_bytes([1; 32]);
+        let mut hash = hash_of(&secret);
+        assert!(device(hash).has_secret(&secret));
+        hash[0] ^= 1;
+        hash[31] ^= 1;
+        assert!(!device(hash).has_secret(&secret));
+    }
+
+    #[test]
+    fn given_devices_when_one_comes_and_goes_should_say_whether_there_is_any() {
+        let cid = ClientId::from_bytes([1; 16]);
+        let mut devices = Devices::default();
+        assert!(devices.is_empty());
+        devices.put(cid, device([0; 32]));
+        assert!(!devices.is_empty());
+        devices.remove(cid);
+        assert!(devices.is_empty());
+    }
+
+    #[test]
+    fn given_a_login_some_days_ago_when_asked_for_the_active_should_count_whole_days() {
+        let cid = ClientId::from_bytes([1; 16]);
+        let mut devices = Devices::default();
+        let mut logged_in = device([0; 32]);
+        logged_in.last_login_ms = 10 * DAY_MS;
+        devices.put(cid, logged_in);
+        for (days, found) in [(2, false), (3, true)] {
+            for active in [true, false] {
+                let audience = Audience {
+                    conditions: Vec::new(),
+                    activity: Some(Activity { days, active }),
+                };
+                let wall_ms = 12 * DAY_MS;
+                let listed = !devices.resolve(AppNo(1), &audience, 0, wall_ms).is_empty();
+                assert_eq!(listed, found == active, "{days} days");
+            }
+        }
+    }
+
+    #[test]
+    fn given_clients_that_differ_in_either_half_when_hashed_should_spread() {
+        let spread = |cid: &dyn Fn(u8) -> [u8; 16]| {
+            let hashes = (0..=u8::MAX).map(|n| Spread::default().hash_one(cid(n)));
+            hashes.collect::<BTreeSet<u64>>().len()
+        };
+        let halves = |first: u8, second: u8| {
+            let mut cid = [first; 16];
+            cid[8..].fill(second);
+            cid
+        };
+        assert_eq!(spread(&|n| halves(n, 0xff)), 256);
+        assert_eq!(spread(&|n| halves(0xff, n)), 256);
+    }
+}

@@ -523,7 +523,22 @@ fn clip(text: &str, len_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::clip;
+    use super::*;
+    use crate::apps::tests::app;
+
+    #[test]
+    fn given_an_app_when_asked_for_by_its_id_should_be_found() {
+        let identity = Identity {
+            me: ShardNo(0),
+            shards: 1,
+            epoch: 1,
+            seed: [0; 32],
+        };
+        let (settings, now) = (Settings::default(), Now::default());
+        let shard = Shard::new(identity, settings, vec![app()], Devices::default(), now);
+        assert_eq!(shard.app("id"), Some(&app()));
+        assert_eq!(shard.app("another"), None);
+    }
 
     #[test]
     fn given_texts_around_a_limit_when_clipped_should_fit_and_end_at_a_character() {
