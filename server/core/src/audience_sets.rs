@@ -207,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn given_each_platform_when_asked_for_by_its_name_should_be_found() {
+        let platforms = [
+            ("android", Platform::Android),
+            ("ios", Platform::Ios),
+            ("harmony", Platform::Harmony),
+            ("other", Platform::Other),
+        ];
+        let mut sets = AudienceSets::default();
+        for (ordinal, (_, platform)) in (0..).zip(platforms) {
+            sets.insert(APP, platform.number(), ordinal);
+        }
+        for (ordinal, (name, _)) in (0..).zip(platforms) {
+            let of = condition(ConditionKey::Platform, ConditionOp::Or, &[name]);
+            let found: Vec<u32> = sets.resolve(APP, &[of]).iter().collect();
+            assert_eq!(found, [ordinal], "{name}");
+        }
+    }
+
+    #[test]
     fn given_a_device_that_is_forgotten_when_resolved_should_be_in_no_set() {
         let mut sets = sets();
         sets.remove(APP, 3);

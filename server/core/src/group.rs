@@ -326,3 +326,80 @@ impl Walked {
         Slot::of_cid(cid).shard(self.shards) == self.shard && (self.done || cid <= self.upto)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A row of an app push to everybody.
+    pub(crate) fn row(state: GroupState, expires_ms: u64) -> Group {
+        Group {
+            app: 1,
+            task_id: "task".to_owned(),
+            group_name: String::new(),
+            kind: GroupKind::App as u8,
+            state: state as u8,
+            accepted_ms: 0,
+            start_ms: 0,
+            expires_ms,
+            kept: true,
+            speed: 0,
+            condition_heads: Vec::new(),
+            condition_values: Vec::new(),
+            active_days: 0,
+            active: false,
+            pieces: 1,
+            vendor: None,
+            skips_notify_off: false,
+        }
+    }
+
+    #[test]
+    fn given_each_kind_and_state_when_written_down_should_be_read_as_it_was() {
+        for kind in [GroupKind::List, GroupKind::App] {
+            assert_eq!(GroupKind::from_number(kind as u8), kind);
+        }
+        for state in [
+            GroupState::Open,
+            GroupState::Scheduled,
+            GroupState::Running,
+            GroupState::Done,
+            GroupState::Stopped,
+            GroupState::Deleted,
+        ] {
+            assert_eq!(GroupState::from_number(state as u8), state);
+        }
+    }
+
+    #[test]
+    fn given_an_audience_when_written_down_should_be_read_as_it_was() {
+        use ConditionKey::{Platform, Tag, Unknown};
+        use ConditionOp::{And, Not, Or};
+        let conditions = [
+            (Unknown, Or, vec!["x"]),
+            (Tag, Or, vec!["a", "b"]),
+            (Tag, And, vec!["c"]),
+            (Platform, Not, vec!["ios", "other"]),
+        ];
+        let conditions = conditions.map(|(key, op, values)| Condition {
+            key,
+            op,
+            values: values.into_iter().map(Box::from).collect(),
+        });
+        for active in [None, Some(true), Some(false)] {
+            let audience = Audience {
+                conditions: conditions.to_vec(),
+                activity: active.map(|active| Activity { days: 1, active }),
+            };
+            let (condition_heads, condition_values) = audience.to_rows();
+            let row = Group {
+                condition_heads,
+                condition_values,
+                active_days: u8::from(active.is_some()),
+                active: active.unwrap_or(false),
+                ..row(GroupState::Running, 0)
+            };
+            assert_eq!(Audience::of_row(&row), audience);
+        }
+    }
+}
