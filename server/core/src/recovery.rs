@@ -180,3 +180,53 @@ fn each(
         visit(key, value).map(|()| true)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::tests::row;
+    use crate::rows::{MemoryRows, WriteSet};
+
+    fn rows_with(rows: impl IntoIterator<Item = (Keyspace, Vec<u8>, Vec<u8>)>) -> MemoryRows {
+        let mut writes = WriteSet::default();
+        for (keyspace, key, value) in rows {
+            writes.put(keyspace, key, value);
+        }
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        rows
+    }
+
+    #[test]
+    fn given_stopped_pushes_when_started_should_know_those_whose_messages_have_not_expired() {
+        let stopped = |number, expires_ms| {
+            let group = row(GroupState::Stopped, expires_ms);
+            (Keyspace::Group, keys::group(number), group.encode())
+        };
+        let rows = rows_with([stopped(GroupNo(1), 1_000), stopped(GroupNo(2), 1_001)]);
+        let found = groups(&rows, 1_000).expect("memory reads");
+        assert_eq!(found.stopped, StoppedGroups::from([(GroupNo(2), 1_001)]));
+    }
+
+    #[test]
+    fn given_sums_of_two_days_when_started_should_add_each_stage() {
+        let day = Tally {
+            accepted: 1,
+            acked: 2,
+            expired: 3,
+            revoked: 4,
+            filtered: 5,
+            failed: 6,
+        };
+        let rows = [Day(7), Day(8)].map(|of| (Keyspace::Stat, keys::tally(of), day.encode()));
+        let both = Tally {
+            accepted: 2,
+            acked: 4,
+            expired: 6,
+            revoked: 8,
+            filtered: 10,
+            failed: 12,
+        };
+        assert_eq!(tally(&rows_with(rows)), Ok(both));
+    }
+}
