@@ -440,3 +440,6 @@ pub fn text_of(body: &Bytes) -> String {
         Err(_) => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
