@@ -457,3 +457,6 @@ pub struct Submitted {
     /// The op.
     pub op: Op,
 }
+
+#[cfg(test)]
+mod tests;
