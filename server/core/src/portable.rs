@@ -172,3 +172,61 @@ fn portable(rows: &impl Rows, cid: ClientId, device: Device) -> Result<PortableD
         last_login_ms: cursor.last_login_ms,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{MemoryRows, WriteSet};
+
+    const APP: AppNo = AppNo(1);
+
+    /// So many devices of an app, each with so many tags.
+    fn rows(len: u32, app: AppNo, tags: usize) -> MemoryRows {
+        let mut writes = WriteSet::default();
+        for number in 0..len {
+            let mut cid = [0; 16];
+            cid[12..].copy_from_slice(&number.to_be_bytes());
+            let key = keys::client(ClientId::from_bytes(cid));
+            let device = Device {
+                app: app.0,
+                install: NO_INSTALL,
+                secret_hash: NO_SECRET,
+                created_ms: 0,
+                platform: 1,
+                sdk_version: String::new(),
+                push_off: false,
+                blocked: false,
+                notify_off: false,
+            };
+            writes.put(Keyspace::Reg, key.clone(), device.encode());
+            let tags = ClientTags {
+                tags: vec!["tag".to_owned(); tags],
+            };
+            writes.put(Keyspace::ClientTags, key, tags.encode());
+        }
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        rows
+    }
+
+    #[test]
+    fn given_devices_of_another_app_when_a_page_has_looked_at_many_should_say_where_to_go_on() {
+        let full = PORTABLE_SCAN_MAX as u32;
+        for (len, goes_on) in [(full, false), (full + 1, true)] {
+            let page = page(&rows(len, AppNo(2), 0), APP, None, 10).expect("memory reads");
+            assert_eq!((page.devices.len(), page.next.is_some()), (0, goes_on));
+        }
+    }
+
+    #[test]
+    fn given_devices_with_many_tags_when_a_page_is_as_heavy_as_it_may_be_should_end_there() {
+        let each = rows(1, APP, 100);
+        let each = page(&each, APP, None, 1).expect("memory reads").devices[0].weight();
+        let fits = PORTABLE_PAGE_BYTES_MAX.div_ceil(each);
+        for (len, goes_on) in [(fits, false), (fits + 1, true)] {
+            let rows = rows(len as u32, APP, 100);
+            let page = page(&rows, APP, None, 2 * len).expect("memory reads");
+            assert_eq!((page.devices.len(), page.next.is_some()), (fits, goes_on));
+        }
+    }
+}
