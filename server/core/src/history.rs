@@ -302,3 +302,51 @@ fn ended(
     }
     Ok(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCEPTED_MS: u64 = 10;
+    const EXPIRES_MS: u64 = 20;
+
+    fn stages(status: StoredStatus, kept: bool, sent_ms: Option<u64>, now_ms: u64) -> Vec<String> {
+        let outcome = None;
+        stages_of(
+            ACCEPTED_MS,
+            kept,
+            status,
+            outcome,
+            sent_ms,
+            EXPIRES_MS,
+            now_ms,
+        )
+        .into_iter()
+        .map(|(stage, at_ms)| format!("{stage} {at_ms}"))
+        .collect()
+    }
+
+    #[test]
+    fn given_a_message_without_an_end_when_asked_after_should_tell_each_stage_with_its_time() {
+        use StoredStatus::{Expired, Filtered, Full, Online};
+        let over = EXPIRES_MS;
+        assert_eq!(stages(Online, true, None, 19), ["Accepted 10", "Stored 10"]);
+        assert_eq!(
+            stages(Online, true, Some(15), over),
+            ["Accepted 10", "Stored 10", "Sent 15"]
+        );
+        assert_eq!(
+            stages(Online, true, None, over),
+            ["Accepted 10", "Stored 10", "Expired 20"]
+        );
+        assert_eq!(
+            stages(Expired, false, None, 11),
+            ["Accepted 10", "Expired 10"]
+        );
+        assert_eq!(
+            stages(Filtered, true, None, 11),
+            ["Accepted 10", "Filtered 10"]
+        );
+        assert_eq!(stages(Full, true, None, 11), ["Accepted 10", "Failed 10"]);
+    }
+}

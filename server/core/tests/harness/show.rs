@@ -199,7 +199,11 @@ pub(super) fn answer(
             format!("under={under} queue={}{behind}", live.queue_len)
         })],
         Answer::DeviceHistory(history) => vec![
-            format!("waiting={}", history.waiting.len()),
+            format!(
+                "waiting={}{}",
+                history.waiting.len(),
+                if history.more_wait { "+" } else { "" }
+            ),
             format!("ended={}", fates(&history.ended)),
         ],
         Answer::TaskHistory(None) => vec!["no-task".to_owned()],

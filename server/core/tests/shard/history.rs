@@ -117,3 +117,34 @@ fn given_a_task_when_its_days_are_over_should_be_gone() {
         "
     ));
 }
+
+#[test]
+fn given_more_than_an_answer_holds_when_a_device_is_asked_after_should_tell_the_newest() {
+    let ended = "A".repeat(49);
+    check(&format!(
+        "{A}
+        push A n=49
+        push A n=64
+        commit                  -> push s1 1..64 x
+                                -> 113x answered r t A:online
+        ack s1 1..49            -> push s1 65..113 x
+        gone s1
+        tick 1s
+        commit
+        device A
+        read                    -> answered q waiting=64 ended={ended}
+        push A
+        commit                  -> answered r t A:offline
+        open s2
+        hello s2 login A        -> welcome s2 A known hb=240
+        read                    -> push s2 50..113 x
+        device A
+        read                    -> answered q waiting=64+ ended={ended}
+        ack s2 50..51           -> push s2 114 x
+        tick 1s
+        commit
+        device A
+        read                    -> answered q waiting=63 ended=A{ended}
+        "
+    ));
+}
