@@ -27,3 +27,15 @@ impl Day {
         (u64::from(self.0) + 1) * DAY_MS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_a_time_when_its_day_is_asked_for_should_end_with_the_first_ms_of_the_next() {
+        let day = Day::of_ms(3 * DAY_MS - 1);
+        assert_eq!((day, day.end_ms()), (Day(2), 3 * DAY_MS));
+        assert_eq!(Day::of_ms(day.end_ms()), Day(3));
+    }
+}

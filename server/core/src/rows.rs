@@ -428,3 +428,82 @@ impl Rows for MemoryRows {
         days
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_days_to_be_dropped_when_asked_should_drop_those_before_of_their_kind_and_no_others() {
+        let kinds = |day| {
+            [
+                (Keyspace::Msg(day), 10),
+                (Keyspace::Body(day), 10),
+                (Keyspace::Dedup(day), 20),
+                (Keyspace::Task(day), 30),
+                (Keyspace::Outcome(day), 30),
+                (Keyspace::TaskOf(day), 30),
+                (Keyspace::Acted(day), 30),
+            ]
+        };
+        let writes = WriteSet {
+            messages_dropped_before: Some(Day(10)),
+            requests_dropped_before: Some(Day(20)),
+            history_dropped_before: Some(Day(30)),
+            ..WriteSet::default()
+        };
+        for day in [9, 10, 19, 20, 29, 30] {
+            for (keyspace, before) in kinds(Day(day)) {
+                assert_eq!(writes.drops(keyspace), day < before, "{keyspace:?}");
+            }
+        }
+        assert!(!writes.drops(Keyspace::Reg));
+    }
+
+    #[test]
+    fn given_a_write_set_when_anything_is_in_it_should_not_be_empty() {
+        let empty = WriteSet::default();
+        assert!(empty.is_empty() && !empty.drops_any());
+        let mut row = WriteSet::default();
+        row.delete(Keyspace::Reg, vec![1]);
+        let mut message = WriteSet::default();
+        message.messages.push((Day(1), vec![1], vec![1]));
+        for writes in [row, message] {
+            assert!(!writes.is_empty() && !writes.drops_any());
+        }
+        let day = Some(Day(1));
+        let messages = WriteSet {
+            messages_dropped_before: day,
+            ..WriteSet::default()
+        };
+        let requests = WriteSet {
+            requests_dropped_before: day,
+            ..WriteSet::default()
+        };
+        let history = WriteSet {
+            history_dropped_before: day,
+            ..WriteSet::default()
+        };
+        for writes in [messages, requests, history] {
+            assert!(!writes.is_empty() && writes.drops_any());
+        }
+    }
+
+    #[test]
+    fn given_more_rows_than_are_wanted_when_the_oldest_are_taken_should_be_as_many_as_wanted() {
+        let mut writes = WriteSet::default();
+        for key in 1..=4 {
+            writes.put(Keyspace::Reg, vec![key], vec![key]);
+        }
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        let mut overlay = Overlay::new(&rows);
+        overlay.writes.delete(Keyspace::Reg, vec![1]);
+        for (end, len_max, keys) in [(9, 2, &[2, 3][..]), (4, 9, &[2, 3]), (9, 9, &[2, 3, 4])] {
+            let oldest = overlay.oldest(Keyspace::Reg, &[], &[end], len_max);
+            let oldest = oldest.expect("memory reads").into_iter();
+            let found: Vec<u8> = oldest.map(|(key, _)| key[0]).collect();
+            assert_eq!(found, keys);
+        }
+    }
+}
