@@ -73,6 +73,30 @@ mod tests {
     }
 
     #[test]
+    fn given_a_deadline_when_put_in_should_say_when_it_comes_out() {
+        let mut wheel = Wheel::new(1_000);
+        assert_eq!(wheel.insert(5_000, 1), 5_000 + TICK_MS);
+        assert_eq!(due(&mut wheel, 2_000), []);
+        // One that is over comes with the next tick, and not with the one that has been.
+        assert_eq!(wheel.insert(0, 2), 2_000 + TICK_MS);
+        assert_eq!(due(&mut wheel, 2_000), []);
+        assert_eq!(due(&mut wheel, 2_000 + TICK_MS), [2]);
+    }
+
+    #[test]
+    fn given_a_slot_that_many_left_when_it_has_passed_should_hold_no_memory() {
+        for (len, kept) in [(64, 64), (65, 0), (1_000, 0)] {
+            let mut wheel = Wheel::new(0);
+            for key in 0..len {
+                wheel.insert(0, key);
+            }
+            assert_eq!(due(&mut wheel, TICK_MS).len(), len as usize);
+            let held = wheel.slots.iter().map(Vec::capacity);
+            assert_eq!(held.sum::<usize>(), kept, "{len} left it");
+        }
+    }
+
+    #[test]
     fn given_a_deadline_beyond_a_turn_when_time_passes_should_come_out_early_enough_to_be_put_back()
     {
         let mut wheel = Wheel::new(0);

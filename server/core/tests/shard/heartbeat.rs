@@ -151,3 +151,19 @@ fn given_frames_after_the_login_when_the_session_ends_should_write_down_when_it_
         "
     ));
 }
+
+#[test]
+fn given_a_long_pause_that_ends_with_a_deadline_when_it_is_over_should_close_at_once() {
+    check(
+        "
+        world hello=300s
+        open s1
+        open s2
+        hello s2 register hb=240
+        commit             -> welcome s2 A registered hb=240
+        jump 300s          -> close s1 HelloTimeout
+        ping s2            -> pong s2
+        jump 360s          -> close s2 HeartbeatTimeout
+        ",
+    );
+}
