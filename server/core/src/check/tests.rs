@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use protocol::{ClientId, Upstream, UpstreamId};
 use schema::record::{
-    AliasOfClient, App, AppSettings, Callback, Device, Message, Number, Receipt as ReceiptRow,
-    Tally,
+    AliasOfClient, App, AppSettings, Callback, ClientTags as TagsRow, Device, Message, Number,
+    Receipt as ReceiptRow, Sums, Tally, Walk as WalkRow,
 };
 
 use super::*;
@@ -357,4 +357,172 @@ fn given_more_faults_than_are_kept_when_checked_should_count_them_all() {
     let findings = check_all(&rows);
     assert_eq!(findings.faults.len(), FAULTS_LEN_MAX);
     assert_eq!(findings.faults_total, 2 * FAULTS_LEN_MAX as u64);
+}
+
+#[test]
+fn given_rows_at_the_edge_of_what_fits_when_checked_should_be_told_apart() {
+    let rows = whole();
+    let ends = Day::of_ms(NOW_MS + DAY_MS);
+    let today = Day::of_ms(NOW_MS);
+    let (group_key, _) = first(&rows, Keyspace::Group);
+    let number = keys::group_at_end(&group_key).expect("a group push");
+    let task = Number { value: number.0 }.encode();
+    let (message, _) = first(&rows, Keyspace::Msg(ends));
+    let (id, _) = keys::message_of(&message).expect("a message");
+    let (receipt, _) = first(&rows, Keyspace::Receipt);
+    let (_, task_row) = first(&rows, Keyspace::Task(today));
+    let sums = |targets| Sums {
+        targets,
+        acked: 1,
+        expired: 2,
+        filtered: 3,
+        revoked: 4,
+        ..Sums::default()
+    };
+    let twice = TagsRow {
+        tags: vec!["a".into(), "a".into()],
+    };
+    let no_install = Device {
+        app: APP.0,
+        install: crate::portable::NO_INSTALL,
+        secret_hash: [9; 32],
+        created_ms: NOW_MS,
+        platform: 1,
+        sdk_version: "test".into(),
+        push_off: false,
+        blocked: false,
+        notify_off: false,
+    };
+    let alias = |len| AliasOfClient {
+        alias: "x".repeat(len),
+        order: 1,
+    };
+    let long_type = keys::client_alias(cid(2), &"t".repeat(256));
+    let mut acted = keys::acted(cid(1), id, 10_000);
+    acted.push(0);
+    let walk = WalkRow {
+        upto: [0; 16],
+        done: false,
+        len: 0,
+    };
+    let other_app = AppNo(2);
+    use Keyspace::*;
+    let trials = [
+        (
+            UpstreamBody,
+            keys::piece_of_upstream(&receipt, 3),
+            vec![1],
+            &[UpstreamBody][..],
+        ),
+        (Body(ends), keys::body(number, 3), vec![1], &[Body(ends)]),
+        (
+            Msg(ends),
+            keys::message(cid(1), id, 3),
+            vec![1],
+            &[Msg(ends)],
+        ),
+        (Reg, keys::client(cid(9)), no_install.encode(), &[]),
+        (
+            ClientTags,
+            keys::client(cid(1)),
+            twice.encode(),
+            &[ClientTags],
+        ),
+        (ClientAlias, long_type, alias(1).encode(), &[ClientAlias]),
+        (
+            ClientAlias,
+            keys::client_alias(cid(2), "type"),
+            alias(256).encode(),
+            &[ClientAlias],
+        ),
+        (
+            GroupOfTask,
+            keys::group_of_task(other_app, "group task"),
+            task.clone(),
+            &[GroupOfTask],
+        ),
+        (
+            GroupOfTask,
+            keys::group_of_task(APP, "other task"),
+            task,
+            &[GroupOfTask],
+        ),
+        (
+            GroupOfName,
+            keys::group_of_name(other_app, "name", number),
+            Vec::new(),
+            &[GroupOfName],
+        ),
+        (
+            GroupOfName,
+            keys::group_of_name(APP, "other", number),
+            Vec::new(),
+            &[GroupOfName],
+        ),
+        (GroupSums, group_key.clone(), sums(10).encode(), &[]),
+        (GroupSums, group_key, sums(9).encode(), &[GroupSums]),
+        (Walk, keys::walk(number, 2, ShardNo(1)), walk.encode(), &[]),
+        (
+            Walk,
+            keys::walk(number, 1, ShardNo(1)),
+            walk.encode(),
+            &[Walk],
+        ),
+        (Task(today), keys::task(APP, ""), task_row, &[Task(today)]),
+        (
+            Acted(crate::apply::made_on(id)),
+            acted,
+            Number { value: 1 }.encode(),
+            &[Acted(crate::apply::made_on(id))],
+        ),
+    ];
+    for (keyspace, key, value, found) in trials {
+        let seen = seen(&rows, keyspace, &key, Some(value));
+        assert_eq!(seen, found, "{keyspace:?} {key:?}");
+    }
+}
+
+#[test]
+fn given_a_push_to_many_whose_body_is_gone_when_checked_should_be_found_while_it_sends() {
+    let mut rows = whole();
+    let ends = Day::of_ms(NOW_MS + DAY_MS);
+    let mut writes = WriteSet::default();
+    for (keyspace, key, _) in rows.all().filter(|(at, ..)| *at == Keyspace::Body(ends)) {
+        writes.delete(keyspace, key.to_vec());
+    }
+    rows.commit(writes);
+    let faults = |now_ms| {
+        let days: Vec<Keyspace> = rows.all().map(|(keyspace, ..)| keyspace).collect();
+        let days: Vec<Keyspace> = days
+            .into_iter()
+            .filter(|keyspace| !Keyspace::FIXED.contains(keyspace))
+            .collect();
+        let faults = check(&rows, &days, now_ms).faults;
+        faults.iter().any(|fault| fault.keyspace == Keyspace::Group)
+    };
+    assert!(faults(NOW_MS));
+    assert!(!faults(NOW_MS + DAY_MS), "its time is over");
+}
+
+#[test]
+fn given_a_day_that_was_closed_when_checked_should_hold_only_messages_made_since() {
+    let rows = whole();
+    let ends = Day::of_ms(NOW_MS + DAY_MS);
+    let (message, _) = first(&rows, Keyspace::Msg(ends));
+    let (id, _) = keys::message_of(&message).expect("a message");
+    let one_ended = Tally {
+        accepted: 2,
+        expired: 1,
+        ..Tally::default()
+    };
+    let rows = with(
+        &rows,
+        Keyspace::Stat,
+        &keys::tally(ends),
+        Some(one_ended.encode()),
+    );
+    assert_eq!(check_all(&rows).faults_total, 1, "both are open");
+    let closed = Number { value: id.0 }.encode();
+    let name = keys::meta::day_closed(ends);
+    assert_eq!(seen(&rows, Keyspace::Meta, &name, Some(closed)), []);
 }
