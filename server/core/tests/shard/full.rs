@@ -240,3 +240,132 @@ fn given_an_app_that_limits_what_waits_when_a_device_is_full_should_fail_what_co
         ",
     );
 }
+
+/// A of the demo app, which limits what waits for a device.
+fn limited(limit: &str) -> String {
+    format!(
+        "{A}
+        set demo {limit}
+        commit             -> app demo
+                           -> answered q done
+        "
+    )
+}
+
+#[test]
+fn given_messages_of_the_same_commit_when_a_device_goes_offline_should_fill_its_queue() {
+    let by_count = limited("offline_len=2");
+    check(&format!(
+        "{by_count}
+        push A task=t1
+        push A task=t2
+        gone s1
+        push A task=t3
+        commit             -> answered r t1 A:online
+                           -> answered r t2 A:online
+                           -> answered r t3 A:ignore
+        "
+    ));
+    check(&format!(
+        "{by_count}
+        push A task=t1 body=x*6000
+        gone s1
+        push A task=t2
+        push A task=t3
+        commit             -> answered r t1 A:online
+                           -> answered r t2 A:offline
+                           -> answered r t3 A:ignore
+        "
+    ));
+    let by_bytes = limited("offline_bytes=5000");
+    check(&format!(
+        "{by_bytes}
+        push A task=t1 body=x*6000
+        gone s1
+        push A task=t2
+        commit             -> answered r t1 A:online
+                           -> answered r t2 A:ignore
+        "
+    ));
+    check(&format!(
+        "{by_bytes}
+        gone s1
+        push A task=t1
+        push A task=t2 body=x*6000
+        push A task=t3
+        commit             -> answered r t1 A:offline
+                           -> answered r t2 A:offline
+                           -> answered r t3 A:ignore
+        "
+    ));
+}
+
+#[test]
+fn given_messages_of_earlier_commits_when_pushed_should_fill_the_queue_until_they_expire() {
+    let (by_count, by_bytes) = (limited("offline_len=1"), limited("offline_bytes=5000"));
+    check(&format!(
+        "{by_count}
+        gone s1
+        push A task=t1 ttl=10s
+        commit             -> answered r t1 A:offline
+        tick 9s
+        push A task=t2
+        commit             -> answered r t2 A:ignore
+        tick 1s
+        push A task=t3
+        commit             -> answered r t3 A:offline
+        "
+    ));
+    check(&format!(
+        "{by_bytes}
+        gone s1
+        push A task=t1 body=x*4000
+        commit             -> answered r t1 A:offline
+        push A task=t2 body=x*2000
+        commit             -> answered r t2 A:offline
+        push A task=t3
+        commit             -> answered r t3 A:ignore
+        "
+    ));
+}
+
+#[test]
+fn given_sessions_that_left_the_line_when_others_line_up_should_go_once_they_are_the_most() {
+    let mut script = String::new();
+    for (n, name) in (1..).zip(["A", "B", "C", "D", "E"]) {
+        script += &format!(
+            "open r{n}
+            hello r{n} register install={n}
+            commit             -> welcome r{n} {name} registered hb=240
+            gone r{n}
+            push {name}
+            commit             -> answered r t {name}:offline
+            "
+        );
+    }
+    script += "cids alice n=256\n";
+    for (n, name) in (1..).zip(["A", "B", "C", "D"]) {
+        script += &format!(
+            "open s{n}
+            hello s{n} login {name} secret=1 -> welcome s{n} {name} known hb=240
+            "
+        );
+    }
+    script += "
+        line 4..4
+        gone s1
+        gone s2
+        gone s3
+        open t1
+        hello t1 login E secret=1 -> welcome t1 E known hb=240
+        line 5..5          # of which two live
+        gone t1
+        open t2
+        hello t2 login E secret=1 -> welcome t2 E known hb=240
+        line 2..2
+        read               -> 256x answered q none
+        read               -> push s4 1 x
+                           -> push t2 1 x
+    ";
+    check(&script);
+}
