@@ -89,7 +89,8 @@ fn given_a_store_that_refuses_when_asked_should_be_counted() {
         push A n=4080
         push A             -> answered r busy
         cmd s1 1 bind alice -> result s1 1 op=1 Busy
-        counts busy=2
+        upstream s1 9 hello -> upstream s1 9 Busy
+        counts busy=3
         refuse             -> 4080x answered r store-failed
         counts store_failures=4085
         "
@@ -108,6 +109,33 @@ fn given_a_backlog_that_cannot_be_read_when_refused_should_be_counted() {
         counts pages_read=1 store_failures=0
         refuse reads       -> close s2 InternalError retry=30000
         counts store_failures=1 sessions=0
+        "
+    ));
+}
+
+#[test]
+fn given_pushes_that_get_nothing_when_their_day_is_asked_for_should_be_in_its_sums() {
+    check(&format!(
+        "{A}
+        open s2
+        hello s2 register install=2
+        commit             -> welcome s2 B registered hb=240
+        block B
+        commit             -> answered q done
+        gone s1
+        push A,B task=t1
+        push A task=t2 ttl=-1
+        commit             -> answered r t1 A:offline B:ignore
+                           -> answered r t2 A:ignore
+        tick 1s
+        commit
+        open s3
+        hello s3 login A   -> welcome s3 A known hb=240
+        read               -> push s3 1 x
+        tick 1s
+        commit
+        day                # two logins of a device are one that is active
+        read               -> answered q day targets=3 expired=1 filtered=1 registered=2 active=2 peak=0 of=2
         "
     ));
 }

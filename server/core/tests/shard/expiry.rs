@@ -368,3 +368,28 @@ fn given_days_that_end_together_when_dropped_should_count_all_that_was_left_of_t
         "
     ));
 }
+
+#[test]
+fn given_a_queued_message_of_a_dropped_day_when_its_push_was_stopped_should_be_counted_once() {
+    check(&format!(
+        "{A}
+        group t1 list
+        push A ttl=3d n=64
+        commit             -> push s1 1..64 x
+                           -> answered q taken t1
+                           -> 64x answered r t A:online
+        list t1 A
+        commit             -> answered r t1 A:online
+        stop t1
+        commit             -> answered q done
+        clock 13h
+        tick 1s
+        commit
+        tally accepted=65 expired=1
+        ack s1 1..64
+        tick 1s
+        commit
+        tally accepted=65 acked=64 expired=1 revoked=0
+        "
+    ));
+}
