@@ -259,3 +259,14 @@ fn given_messages_of_a_deleted_device_when_its_cid_is_imported_should_stay_behin
     // Times of a clock that is ahead are taken for now.
     assert_eq!(cursor.last_login_ms, NOW_MS);
 }
+
+#[test]
+fn given_devices_without_an_install_id_when_imported_with_one_secret_should_all_be_taken() {
+    check(
+        "
+        import 3,200 secret=1
+        commit                     -> answered q ok ok
+        devices 2
+        ",
+    );
+}

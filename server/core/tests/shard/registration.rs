@@ -1,5 +1,6 @@
 //! From install id and secret to a CID.
 
+use crate::A;
 use crate::harness::check;
 
 #[test]
@@ -148,4 +149,28 @@ fn given_a_store_that_refuses_when_registering_should_close_with_a_wait() {
         commit             -> welcome s2 A registered hb=240
         ",
     );
+}
+
+#[test]
+fn given_a_device_that_acknowledges_when_its_deletion_is_under_way_should_leave_no_cursor() {
+    check(&format!(
+        "{A}
+        push A n=2
+        commit             -> push s1 1..2 x
+                           -> 2x answered r t A:online
+        forget A
+        ack s1 1
+        refuse             -> answered q store-failed
+        tick 1s
+        commit
+        cursor A 1         # the deletion was refused, and nothing is lost
+        forget A
+        ack s1 2
+        tick 1s
+        commit             -> close s1 Removed
+                           -> answered q done
+        rest yes
+        devices 0
+        "
+    ));
 }
