@@ -231,6 +231,14 @@ fn given_the_limits_of_the_source_when_listed_should_all_be_in_the_table() {
 }
 
 #[test]
+fn given_each_status_of_an_upstream_message_when_asked_should_be_final_unless_more_follows() {
+    let going_on = [UpstreamStatus::Stored, UpstreamStatus::Busy];
+    for status in (0..=u8::MAX).map(UpstreamStatus::from_number) {
+        assert_eq!(status.is_final(), !going_on.contains(&status), "{status}");
+    }
+}
+
+#[test]
 fn given_a_number_when_named_and_numbered_again_should_be_the_same() {
     for number in 0..=u8::MAX {
         assert_eq!(CloseReason::from_number(number).number(), number);

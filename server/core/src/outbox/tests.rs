@@ -481,3 +481,20 @@ fn given_each_thing_that_can_wait_when_asked_should_be_idle_only_without_it() {
     let behind = Outbox::new(MessageId(0), MessageId(0), false);
     assert!(!behind.is_idle(), "some may wait in the store");
 }
+
+#[test]
+fn given_messages_sent_queued_and_neither_when_asked_should_say_which_may_still_come() {
+    let mut finals = Finals::new();
+    let mut outbox = Outbox::new(MessageId(4), MessageId(0), true);
+    for id in [6, 8] {
+        outbox.stored(message(id, true), &mut finals);
+    }
+    let sent = outbox.next_push(0, &StoppedGroups::new(), &mut finals);
+    assert_eq!(sent, Some(message(6, true)));
+    for (id, may_come) in [(4, false), (6, false), (7, false), (8, true), (9, false)] {
+        assert_eq!(outbox.may_come(MessageId(id)), may_come, "{id}");
+    }
+    let behind = Outbox::new(MessageId(4), MessageId(0), false);
+    assert!(!behind.may_come(MessageId(4)));
+    assert!(behind.may_come(MessageId(5)), "it may wait in the store");
+}
