@@ -23,9 +23,11 @@ use super::shift::Shift;
 use super::told::{Kind, Told};
 
 /// Receivers on loopback are allowed, and pauses between tries are short. A clock that is set is no
-/// reason to refuse a third party here.
+/// reason to refuse a third party here. The store has the least memory, so that it is full within
+/// minutes, tables are written all the time, and what grows afterwards is a leak.
 const SETTINGS: &str = "[webhooks]\nallow_private = true\nretry_first_ms = 50\nretry_most_s = 1\n\
-                        [ingress]\ntimestamp_skew_s = 0\n";
+                        [ingress]\ntimestamp_skew_s = 0\n\
+                        [store]\nmemory_mib = 32\n";
 
 /// Devices of each of the two fleets, and phones that the test plays itself.
 const FLEET: usize = 12;
