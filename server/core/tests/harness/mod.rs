@@ -32,6 +32,7 @@
 //! | `waiting commits=1 reads=0` | how much waits |
 //! | `line 1..3` | so many sessions of a shard stand in line for a page |
 //! | `rest yes` | whether nothing is under way |
+//! | `unwritten 2` | how many messages have ended of which no row says so yet |
 //! | `tick 5s` | time passes in steps of one tick; `jump 5s` in one step; `clock -5s` steps the wall clock |
 //! | `settings hb=30 min=20 max=40 devices_may_bind=no` | the operator sets these; what is left out is as by default |
 //! | `drain 5s`, `finish` | as the events |

@@ -76,6 +76,11 @@ impl World {
                 let rest = self.shards.iter().all(Shard::is_at_rest);
                 assert_eq!(rest, line.word(1) == "yes", "line {}: rest", line.number);
             }
+            "unwritten" => {
+                let ends = self.shards.iter().map(|shard| shard.unwritten_ends().len());
+                let len = ends.sum::<usize>() as u64;
+                assert_eq!(len, number(line.word(1)), "line {}", line.number);
+            }
             "tick" => self.pass(duration_ms(line.word(1)) as u64, TICK_MS),
             "jump" => {
                 let ms = duration_ms(line.word(1)) as u64;

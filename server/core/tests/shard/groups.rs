@@ -297,7 +297,11 @@ fn given_devices_online_when_ten_minutes_pass_should_be_sampled() {
         "open s1
         hello s1 register install=1 hb=1800
         commit -> welcome s1 A registered hb=1800
-        jump 10m
+        jump 599s
+        commit
+        online
+        read               -> answered q none
+        jump 1s
         commit
         online
         day

@@ -150,7 +150,9 @@ fn given_each_thing_that_can_be_under_way_when_asked_should_rest_only_without_it
         commit hold
         deliver            -> answered r t A:online
         rest no            # an end that is not counted
+        unwritten 1
         tick 1s
+        unwritten 0
         commit
         rest yes
         "

@@ -349,6 +349,23 @@ fn given_a_list_when_its_time_is_over_should_take_nobody_and_stop_only_if_it_was
 }
 
 #[test]
+fn given_a_list_that_stores_nothing_when_two_hours_are_over_should_take_nobody() {
+    check(&format!(
+        "{ABCD}
+        group t1 list ttl=-1
+        commit             -> answered q taken t1
+        jump 7199s
+        commit
+        list t1 A
+        commit             -> answered r t1 A:ignore
+        jump 1s
+        list t1 A
+        commit             -> answered r no-such-task
+        "
+    ));
+}
+
+#[test]
 fn given_pushes_to_many_when_ninety_days_are_over_should_be_forgotten_with_their_names() {
     check(&format!(
         "{ABCD}
