@@ -223,6 +223,7 @@ mod tests {
         let each = rows(1, APP, 100);
         let each = page(&each, APP, None, 1).expect("memory reads").devices[0].weight();
         let fits = PORTABLE_PAGE_BYTES_MAX.div_ceil(each);
+        assert!((200..300).contains(&fits), "{fits} devices of {each} bytes");
         for (len, goes_on) in [(fits, false), (fits + 1, true)] {
             let rows = rows(len as u32, APP, 100);
             let page = page(&rows, APP, None, 2 * len).expect("memory reads");
