@@ -89,7 +89,7 @@ fn given_a_ticket_of_before_when_started_again_should_resume_unless_its_keys_are
     let cid = device.greet(hello(&bootstrap, install, [1; 32]));
     assert!(!device.is_resumed());
     drop(device);
-    let mut come_back = |server: &Server| {
+    let come_back = |server: &Server| {
         let bootstrap = server.bootstrap();
         let mut device = Device::connect_by(&bootstrap, &tickets);
         device.greet(hello(&bootstrap, Identity::Login(cid), [1; 32]));

@@ -232,8 +232,9 @@ impl Fleet {
         };
         let bootstrap = BootstrapFile::write(config, bound, &identity.ca_pem, &apps)?;
         let leaf = identity.fingerprint();
-        let tickets = TicketKeys::kept_in(&config.data.join("tls"), now_ms() / 1000);
-        reloader::keep_tickets(&tickets, config);
+        let own_keys = reloader::own_keys(config);
+        let tickets = TicketKeys::kept_in(&own_keys, now_ms() / 1000);
+        reloader::keep_tickets(&tickets, &own_keys);
         let terms = Arc::new(Terms {
             settings: config.shard.clone(),
             tls: net::server_config(identity.chain, identity.key, tickets.ticketer()?)?,

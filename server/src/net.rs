@@ -16,4 +16,4 @@ pub use listener::{DeviceListener, bind};
 pub use place::{Place, Places};
 pub use proxy_header::ProxyHeaderError;
 pub use tickets::TicketKeys;
-pub use tls::{server_config, with_certificate};
+pub use tls::{server_config, with_certificate, with_tickets};

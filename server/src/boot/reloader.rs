@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::http::{HttpSettings, Ingress};
 use crate::lifecycle::{Lifecycle, Stage};
 use crate::limits::{KEYS_LOOKED_AT_EVERY, TERMS_WAIT};
 use crate::net::certificate::{self, CertificateError, Identity};
-use crate::net::{TicketKeys, with_certificate};
+use crate::net::{TicketKeys, with_certificate, with_tickets};
 use crate::reload::{Outcome, ReloadOrders, Reloaded};
 use crate::shard_loop::{Control, Terms};
 use crate::telemetry::{LogFilter, Telemetry, parse_filter};
@@ -58,6 +58,8 @@ enum ReloadError {
         key: String,
         error: rustls::Error,
     },
+    #[error("the keys of tickets: {0}")]
+    Tickets(rustls::Error),
     #[error("the bootstrap file cannot be written: {0}")]
     Bootstrap(io::Error),
     #[error("a shard has not taken over what was set last; try again")]
@@ -95,6 +97,11 @@ pub(super) struct Reloader {
     pub(super) told: u64,
 }
 
+/// Where the keys lie that are the server's own.
+pub(super) fn own_keys(config: &Config) -> PathBuf {
+    config.data.join("tls")
+}
+
 /// The identity of the device port that the settings want; one of our own is made by `own`.
 pub(super) fn identity(
     config: &Config,
@@ -105,14 +112,14 @@ pub(super) fn identity(
         Some(tls) => certificate::load(&tls.cert, &tls.key, tls.ca.as_deref()),
         None => {
             let hosts = certificate::hosts(listens_on, config.public_host.as_deref());
-            own(&config.data.join("tls"), &hosts)
+            own(&own_keys(config), &hosts)
         }
     }
 }
 
 /// Writes the keys of tickets for the next start. Without them devices make a full handshake then.
-pub(super) fn keep_tickets(tickets: &TicketKeys, config: &Config) {
-    if let Err(error) = tickets.write(&config.data.join("tls")) {
+pub(super) fn keep_tickets(tickets: &TicketKeys, dir: &Path) {
+    if let Err(error) = tickets.write(dir) {
         tracing::warn!(%error, "the keys of tickets are not kept for the next start");
     }
 }
@@ -173,32 +180,48 @@ impl Reloader {
         }
     }
 
-    /// Renews a leaf of our own that nears its end, and the keys of tickets. An operator's certificate is read when the
-    /// operator says so.
+    /// Renews what is the server's own: the keys of tickets, and a leaf that nears its end. An operator's certificate is read
+    /// when the operator says so.
     async fn look_at_keys(&mut self) {
-        let config = self.running.borrow().clone();
-        let new_tickets = self.tickets.renewed(now_ms() / 1000);
-        if config.tls.is_some() && new_tickets.is_none() {
-            return;
-        }
-        let (listens_on, tickets) = (self.listens_on, new_tickets.clone());
-        let read = move || {
-            if let Some(tickets) = tickets {
-                keep_tickets(&tickets, &config);
+        if let Some(tickets) = self.tickets.renewed(now_ms() / 1000) {
+            match self.seal_by(tickets).await {
+                Ok(()) | Err(ReloadError::Draining) => {}
+                Err(error) => tracing::error!(%error, "the keys of tickets are not renewed"),
             }
+        }
+        if self.running.borrow().tls.is_none() {
+            self.look_at_leaf().await;
+        }
+    }
+
+    async fn seal_by(&mut self, tickets: TicketKeys) -> Result<(), ReloadError> {
+        let dir = own_keys(&self.running.borrow());
+        let ticketer = tickets.ticketer().map_err(ReloadError::Tickets)?;
+        let kept = tickets.clone();
+        self.prepare(move || {
+            keep_tickets(&kept, &dir);
+            Ok(())
+        })
+        .await?;
+        self.tickets = tickets;
+        self.go_by(Terms {
+            tls: with_tickets(&self.terms.tls, ticketer),
+            ..Terms::clone(&self.terms)
+        });
+        self.shards_behind().await;
+        Ok(())
+    }
+
+    async fn look_at_leaf(&mut self) {
+        let config = self.running.borrow().clone();
+        let listens_on = self.listens_on;
+        let read = move || {
             let identity = identity(&config, listens_on, certificate::renewed)?;
             Ok((Prepared { config, identity }, Changes::default()))
         };
-        let prepared = self.prepare(read).await;
-        let is_due = |prepared: &Prepared| {
-            new_tickets.is_some() || prepared.identity.fingerprint() != self.leaf
-        };
-        let outcome = match prepared {
-            Ok((prepared, _)) if !is_due(&prepared) => return,
-            Ok((prepared, changes)) => {
-                self.tickets = new_tickets.unwrap_or_else(|| self.tickets.clone());
-                self.apply(prepared, changes).await
-            }
+        let outcome = match self.prepare(read).await {
+            Ok((prepared, _)) if prepared.identity.fingerprint() == self.leaf => return,
+            Ok((prepared, changes)) => self.apply(prepared, changes).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -231,10 +254,8 @@ impl Reloader {
     ) -> Result<Reloaded, ReloadError> {
         let Prepared { config, identity } = prepared;
         let leaf = identity.fingerprint();
-        let pair = |error| pair_error(&config, error);
-        let tickets = self.tickets.ticketer().map_err(pair)?;
-        let tls = with_certificate(&self.terms.tls, identity.chain, identity.key, tickets);
-        let tls = tls.map_err(pair)?;
+        let tls = with_certificate(&self.terms.tls, identity.chain, identity.key)
+            .map_err(|error| pair_error(&config, error))?;
         self.bootstrap
             .renew(config.public_host.as_deref(), &identity.ca_pem)
             .map_err(ReloadError::Bootstrap)?;
@@ -250,14 +271,12 @@ impl Reloader {
                 to: leaf.into(),
             });
         }
-        self.terms = Arc::new(Terms {
+        self.go_by(Terms {
             settings: config.shard.clone(),
             tls,
             door: config.door.clone(),
             send_timeout: config.send_timeout,
         });
-        self.told += self.line.len();
-        self.line.tell(&Control::Terms(Arc::clone(&self.terms)));
         self.ingress
             .set(http_settings(&config, &self.ingress.settings()));
         self.webhooks.send_replace(config.webhooks.clone());
@@ -271,6 +290,13 @@ impl Reloader {
             needs_restart,
             shards_behind: self.shards_behind().await,
         })
+    }
+
+    /// Tells all shards; that they were told is known by [`Reloader::shards_behind`].
+    fn go_by(&mut self, terms: Terms) {
+        self.terms = Arc::new(terms);
+        self.told += self.line.len();
+        self.line.tell(&Control::Terms(Arc::clone(&self.terms)));
     }
 
     /// Waits until all shards go by what they were told last; how many do not after [`TERMS_WAIT`].
@@ -297,7 +323,7 @@ fn pair_error(config: &Config, error: rustls::Error) -> ReloadError {
     let (cert, key) = match &config.tls {
         Some(tls) => (tls.cert.clone(), tls.key.clone()),
         None => {
-            let own = config.data.join("tls");
+            let own = own_keys(config);
             (own.join("device.pem"), own.join("device.key"))
         }
     };

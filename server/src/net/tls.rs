@@ -36,8 +36,8 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// The same with another certificate and these keys of tickets. Tickets that were sealed with one of them before are still
-/// good: a session that is resumed shows no certificate, neither the old one nor this.
+/// The same with another certificate. Tickets that were given out before are still good: a session that is resumed shows
+/// no certificate, neither the old one nor this.
 ///
 /// # Errors
 /// The key is not one that TLS can use, or does not fit the first certificate.
@@ -45,11 +45,16 @@ pub fn with_certificate(
     config: &ServerConfig,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    tickets: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let certified = CertifiedKey::from_der(chain, key, config.crypto_provider())?;
     let mut config = config.clone();
     config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
-    config.ticketer = tickets;
     Ok(Arc::new(config))
+}
+
+/// The same with other keys of tickets.
+pub fn with_tickets(config: &ServerConfig, tickets: Arc<dyn ProducesTickets>) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.ticketer = tickets;
+    Arc::new(config)
 }

@@ -16,7 +16,7 @@ use crate::ask::ToIngress;
 use crate::net::Door;
 
 /// See the module page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// What the core is told.
     pub settings: Settings,
