@@ -83,11 +83,17 @@ const COMPLAINTS_MAX: u32 = 5;
 impl Fleet {
     /// A fleet without devices for the server at `HOST:PORT`.
     pub fn new(address: &str, witness: Rc<dyn Witness>) -> Rc<Self> {
+        Self::with_logins(address, witness, LOGINS_IN_FLIGHT_MAX)
+    }
+
+    /// The same with at most `logins` devices between connect and welcome: as many as there are
+    /// makes a storm.
+    pub fn with_logins(address: &str, witness: Rc<dyn Witness>, logins: usize) -> Rc<Self> {
         Rc::new(Self {
             address: address.to_owned(),
             witness,
             clock: Clock::start(),
-            gate: Semaphore::new(LOGINS_IN_FLIGHT_MAX),
+            gate: Semaphore::new(logins),
             stop: watch::Sender::new(false),
             ready: watch::Sender::new(0),
             failure: RefCell::new(None),

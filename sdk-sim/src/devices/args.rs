@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::client::AckMode;
+use crate::fleet::LOGINS_IN_FLIGHT_MAX;
 
 /// Most devices one process may be asked for; the file limit usually says less. Client side ports
 /// to one server address end here.
@@ -53,6 +54,9 @@ pub struct Devices {
     /// Where the phones are: notifications for Wi-Fi only are shown nowhere else
     #[arg(long, value_enum, default_value_t = Network::Wifi)]
     pub network: Network,
+    /// How many may be between connect and welcome at one time
+    #[arg(long, value_name = "N", default_value_t = LOGINS_IN_FLIGHT_MAX as u32, value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
+    pub at_once: u32,
     /// The users click on each notification that is shown
     #[arg(long)]
     pub click: bool,

@@ -80,7 +80,8 @@ async fn play(
     record: Rc<Record>,
 ) -> Result<(), RunError> {
     let mut signals = Signals::listen()?;
-    let fleet = Fleet::new(&bootstrap.device, record.clone());
+    let logins = args.at_once as usize;
+    let fleet = Fleet::with_logins(&bootstrap.device, record.clone(), logins);
     let count = args.count as usize;
     let mut tasks = Vec::with_capacity(count);
     for (index, identity) in record.devices(count).into_iter().enumerate() {

@@ -55,6 +55,7 @@ impl Bench {
             alias_prefix: None,
             heartbeat: 0,
             learn_heartbeat: false,
+            at_once: 3,
             network: Network::Wifi,
             click: false,
         }
