@@ -152,6 +152,14 @@ pub const PORTABLE_PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Faults that a check of a store keeps with their keys. More are counted only.
 pub const FAULTS_LEN_MAX: usize = 1000;
 
+/// How long a device should stay away, in ms, when the store has no room for its registration, or
+/// failed: a disk that is behind by this much is not caught up by coming again.
+pub const RETRY_AFTER_MS: u32 = 30_000;
+
+/// Over how much more than [`RETRY_AFTER_MS`] those are spread for whom there was no room, in ms:
+/// they were told at the same moment, and should not be back at the same moment.
+pub const RETRY_SPREAD_MS: u32 = 30_000;
+
 /// Sessions told to go away in one tick of a drain, so that reconnects spread.
 pub const GO_AWAY_PER_TICK: usize = 512;
 

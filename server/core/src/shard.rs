@@ -35,7 +35,7 @@ use crate::event::ShardEvent;
 use crate::ids::{AppNo, Generation, SessionId, ShardNo};
 use crate::limits::{
     COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, DIRTY_LEN_MAX,
-    FINALS_LEN_MAX, READS_IN_FLIGHT_MAX,
+    FINALS_LEN_MAX, READS_IN_FLIGHT_MAX, RETRY_AFTER_MS, RETRY_SPREAD_MS,
 };
 use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
 use crate::read::{Read, ReadDone};
@@ -467,7 +467,8 @@ impl Shard {
             | CloseReason::SignRequired
             | CloseReason::AppDisabled
             | CloseReason::UnsupportedVersion => u32::MAX,
-            CloseReason::Overloaded | CloseReason::InternalError => 30_000,
+            CloseReason::Overloaded => RETRY_AFTER_MS + spread_ms(session),
+            CloseReason::InternalError => RETRY_AFTER_MS,
             _ => 0,
         };
         if self.sessions.contains_key(&session) {
@@ -512,6 +513,13 @@ impl Shard {
     }
 }
 
+/// A part of [`RETRY_SPREAD_MS`] that differs from session to session: multiples of the golden
+/// ratio fall evenly.
+fn spread_ms(session: SessionId) -> u32 {
+    let part = (session.0 as u32).wrapping_mul(0x9e37_79b9);
+    ((u64::from(part) * u64::from(RETRY_SPREAD_MS)) >> u32::BITS) as u32
+}
+
 /// Cuts a text at a character border so that it fits the wire.
 fn clip(text: &str, len_max: usize) -> String {
     let mut end = text.len().min(len_max);
@@ -523,6 +531,8 @@ fn clip(text: &str, len_max: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::apps::tests::app;
 
@@ -538,6 +548,14 @@ mod tests {
         let shard = Shard::new(identity, settings, vec![app()], Devices::default(), now);
         assert_eq!(shard.app("id"), Some(&app()));
         assert_eq!(shard.app("another"), None);
+    }
+
+    #[test]
+    fn given_sessions_that_are_refused_one_after_the_other_when_told_should_return_evenly() {
+        let tenths: BTreeSet<u32> = (1..=20)
+            .map(|number| spread_ms(SessionId(number)) * 10 / RETRY_SPREAD_MS)
+            .collect();
+        assert_eq!(tenths, (0..10).collect());
     }
 
     #[test]

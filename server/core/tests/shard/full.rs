@@ -17,7 +17,7 @@ fn given_a_full_commit_ring_when_asked_should_answer_busy_and_keep_room_for_curs
         app new              -> answered q busy
         cmd s1 1 bind alice  -> result s1 1 op=1 Busy
         open s2
-        hello s2 register install=2 -> close s2 Overloaded retry=30000
+        hello s2 register install=2 -> close s2 Overloaded retry=37082
         open s3
         hello s3 login A     -> close s1 Replaced
                              -> welcome s3 A known hb=240
