@@ -21,14 +21,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use harness::device::{Device, client_config, hello, register};
+use harness::device::{Device, client_config, client_hello, hello, register};
 use harness::neighbour::Neighbours;
 use harness::process::cpu_percent_over;
 use harness::{Server, wait_for};
 use protocol::{CloseReason, Frame, Identity, InstallId};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use sdk_sim::bootstrap::Bootstrap;
 
 /// Short times, so that a cut is soon; good devices ask for longer ones.
 const SHORT: &str = "[heartbeat]\nmin_s = 1\ndefault_s = 1\n[devices]\nhello_timeout_s = 1\n";
@@ -68,16 +67,6 @@ fn is_cut(socket: &mut TcpStream) {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
         Err(error) => panic!("not cut: {error}"),
     }
-}
-
-/// The first bytes of a device: a whole TLS client hello.
-fn client_hello(bootstrap: &Bootstrap) -> Vec<u8> {
-    let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let config = client_config(bootstrap, &[protocol::ALPN]);
-    let mut tls = ClientConnection::new(config, name).expect("TLS");
-    let mut bytes = Vec::new();
-    tls.write_tls(&mut bytes).expect("to memory");
-    bytes
 }
 
 fn encoded(frame: Frame) -> BytesMut {

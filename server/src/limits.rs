@@ -333,11 +333,50 @@ pub const UNSENT_LEN_MAX: usize = 512 * 1024;
 /// Reads of a closing connection before others on its core may run.
 pub const LINGER_READS_PER_TURN: usize = 8;
 
-/// Connections of a shard that were accepted and said no hello that was answered: those in their
-/// handshake. A reconnect storm has a few hundred at a time; one costs 5 to 10 KB.
-/// Full: accepting pauses until one of them is done, which takes `hello_timeout` at most; those
-/// that wait in the kernel are no more than the next spell takes.
-pub const GREETINGS_MAX: usize = 4096;
+/// Logins of a shard that have begun and were not answered: those in their handshake, 5 to 10 KB
+/// each. What a core logs in within a bad round trip of 0.3 s; more that were begun at once would
+/// only be done later, all of them.
+/// Full: those that were accepted wait in line until one of them is done, which takes
+/// `hello_timeout` at most.
+pub const GREETINGS_MAX: usize = 1024;
+
+/// Connections of a shard that were accepted and wait in line for their handshake, 2 KiB each
+/// without TLS. Half of `hello_timeout` at what a core logs in comes to less.
+/// Full: as when the wait would be too long, the next is turned away.
+pub const LOGINS_WAITING_MAX: usize = 16 * 1024;
+
+/// Connections of a shard that are being turned away: as much as one in its handshake.
+/// Full: accepting pauses; the kernel's backlog waits, behind it the kernel drops the SYN.
+pub const LOGINS_TURNED_AWAY_MAX: usize = 512;
+
+/// Steps of logins in one turn of a shard, such as a handshake that is computed: 0.1 to 0.2 ms each.
+/// Then pushes, acks and heartbeats of those that are in have their turn.
+/// Full: the next step waits for the next turn.
+pub const LOGIN_STEPS_PER_TURN: usize = 8;
+
+/// Connections accepted in one turn of a shard, 20 µs each: more than are logged in, so that who
+/// waits does it in line, where it can be seen, and not in the kernel.
+/// Full: the next is accepted in the next turn.
+pub const ACCEPTS_PER_TURN: usize = 16;
+
+/// Logins a second that a shard is taken to be good for until a line has shown it.
+pub const LOGINS_PER_S_AT_FIRST: u32 = 1000;
+
+/// How long logins are counted for one look at how fast they go.
+pub const LOGINS_PER_S_SPELL: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Shortest wait that a device is told that was turned away: the first back-off of the SDK.
+pub const RETRY_AFTER_MIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Longest wait of these: the longest back-off of the SDK. When over: a wait between half of
+/// it and all of it.
+pub const RETRY_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// How long a connection that is turned away may take to its TLS hello. When over: it is cut.
+pub const TURNED_AWAY_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long accepting pauses while as many are turned away as can be: one of them is done by then.
+pub const TURNED_AWAY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// Fewest descriptors of the process that devices never take, for the store and for third parties.
 /// Full: accepting of devices pauses until a connection ends.
@@ -358,8 +397,8 @@ pub const OFFENCE_SPELL: std::time::Duration = std::time::Duration::from_secs(60
 /// How long accepting pauses when there is no room for another connection.
 pub const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Connections on their way from one shard to another. Full: the connection is closed and the
-/// device comes again.
+/// Connections on their way from one shard to another. Full: the device is told to come again, as
+/// one for which the line is too long.
 pub const PARCEL_RING: usize = 1024;
 
 /// Questions of the ingress to one shard that wait. Full: "busy".
@@ -395,7 +434,7 @@ const _: () = assert!(IMPORT_CALL_LEN_MAX + IMPORT_LINE_LEN_MAX < HTTP_BODY_LEN_
 // A ticket of the last moment before a look is good for as long as it says.
 const _: () =
     assert!(TICKET_KEY_OPENS_S >= 2 * TICKET_KEY_SEALS_S + KEYS_LOOKED_AT_EVERY.as_secs());
-const _: () = assert!(GREETINGS_MAX >= DEVICE_BACKLOG as usize);
+const _: () = assert!(LOGINS_WAITING_MAX >= DEVICE_BACKLOG as usize);
 const _: () = assert!(
     UNSENT_LEN_MAX
         >= server_core::limits::WINDOW_BYTES_MAX + protocol::limits::BODY_LEN_MAX_TO_DEVICE

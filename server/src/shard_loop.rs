@@ -6,11 +6,14 @@
 //! Always: a step performs no system call that can block; sends of a turn are gathered and leave
 //! in one record per connection; a long batch drains in slices of [`SLICE`] and then lets others run.
 
+mod arrivals;
 mod connections;
+mod lobby;
 mod night_watch;
 mod offences;
 mod perform;
 mod terms;
+mod turnstile;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,8 +36,11 @@ use crate::ask::{Question, ToIngress};
 use crate::limits::READ_LEN;
 use crate::mesh::{Bell, Inbox, Sender};
 use crate::net::{Connection, DeviceListener, Parcel, Places};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Doorway, Telemetry};
+use arrivals::Arrival;
+use lobby::Lobby;
 use offences::Offences;
+use turnstile::Turnstile;
 
 pub use terms::Terms;
 
@@ -143,8 +149,12 @@ pub struct ShardLoop {
     finishing: Cell<bool>,
     /// Who of the night watch to wake when the shard finishes.
     watch: RefCell<Vec<Option<std::task::Waker>>>,
-    /// Connections accepted here whose hello was not answered yet.
+    /// Logins that have begun here and were not answered yet.
     greetings: Cell<usize>,
+    /// Connections accepted here whose login has not begun.
+    lobby: RefCell<Lobby<Arrival>>,
+    turnstile: Turnstile,
+    logins_shed: Cell<u64>,
     offences: RefCell<Offences>,
     /// Tasks that have not returned yet. glommio can panic when it drops one, so the shard ends
     /// after the last has.
@@ -196,6 +206,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         sessions_made: Cell::new(0),
         next_reader: Cell::new(0),
         started: parts.started,
+        lobby: RefCell::new(Lobby::new(parts.terms.hello_timeout())),
         terms: RefCell::new(parts.terms),
         places: parts.places,
         scratch: RefCell::new(vec![0; READ_LEN]),
@@ -205,6 +216,8 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         finishing: Cell::new(false),
         watch: RefCell::default(),
         greetings: Cell::new(0),
+        turnstile: Turnstile::default(),
+        logins_shed: Cell::new(0),
         offences: RefCell::default(),
         tasks: Cell::new(0),
     });
@@ -212,6 +225,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     Timer::new(Duration::from_millis(1)).await;
     let listener = Rc::new(listener);
     this.spawn(Rc::clone(&this).accept(Rc::clone(&listener)));
+    this.spawn(Rc::clone(&this).usher());
     this.spawn(Rc::clone(&this).keep_time());
     this.post_watch();
     // The inbox is read in the same queue as everything that must be quick.
@@ -302,8 +316,7 @@ impl ShardLoop {
             self.end_turn();
             futures_lite::future::yield_now().await;
         }
-        self.telemetry
-            .publish(self.me, &self.shard.borrow().counters());
+        self.publish();
     }
 
     fn take_one(self: &Rc<Self>, inboxes: &mut Inboxes, listener: &DeviceListener) -> bool {
@@ -342,6 +355,7 @@ impl ShardLoop {
                     listener.shut();
                     self.finishing.set(true);
                     self.dismiss_watch();
+                    self.turnstile.ring();
                     self.step(ShardEvent::Finish);
                 }
             }
@@ -360,11 +374,11 @@ impl ShardLoop {
                 ticks_to_cut = 0;
                 self.cut_blocked();
             }
+            self.thin_out();
             self.end_turn();
             let over = self.offences.borrow_mut().over(Instant::now());
             self.sum_up(over);
-            self.telemetry
-                .publish(self.me, &self.shard.borrow().counters());
+            self.publish();
         }
     }
 
@@ -372,6 +386,16 @@ impl ShardLoop {
     fn cut_every_ticks(&self) -> u64 {
         let quarter_ms = self.terms.borrow().send_timeout.as_millis() as u64 / 4;
         (quarter_ms / TICK_MS).clamp(1, CUT_EVERY_TICKS_MAX)
+    }
+
+    fn publish(&self) {
+        let doorway = Doorway {
+            handshakes: self.greetings.get() as u64,
+            waiting: self.lobby.borrow().len() as u64,
+            shed: self.logins_shed.get(),
+        };
+        let counters = self.shard.borrow().counters();
+        self.telemetry.publish(self.me, &counters, &doorway);
     }
 
     /// Gives up connections whose peer takes nothing of what waits for it.

@@ -19,6 +19,7 @@ use server_core::counters::Counters;
 use server_core::ids::ShardNo;
 
 pub use log::{LogFilter, LogFormat, parse_filter, start_log};
+pub use shard_cells::Doorway;
 use shard_cells::ShardCells;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -272,8 +273,8 @@ impl Telemetry {
     }
 
     /// A shard's counts as they stand.
-    pub fn publish(&self, shard: ShardNo, counters: &Counters) {
-        self.shards.publish(shard, counters);
+    pub fn publish(&self, shard: ShardNo, counters: &Counters, doorway: &Doorway) {
+        self.shards.publish(shard, counters, doorway);
     }
 
     /// The names of all metrics with their help, for the document that lists them.

@@ -42,6 +42,16 @@ pub fn client_config(bootstrap: &Bootstrap, alpn: &[&[u8]]) -> Arc<ClientConfig>
     Arc::new(config)
 }
 
+/// The first bytes of a device: a whole TLS client hello.
+pub fn client_hello(bootstrap: &Bootstrap) -> Vec<u8> {
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let config = client_config(bootstrap, &[protocol::ALPN]);
+    let mut tls = ClientConnection::new(config, name).expect("TLS");
+    let mut bytes = Vec::new();
+    tls.write_tls(&mut bytes).expect("to memory");
+    bytes
+}
+
 impl Device {
     /// Connects and offers the version of this build.
     pub fn connect(bootstrap: &Bootstrap) -> Device {

@@ -19,11 +19,12 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
-use protocol::{Decoder, Frame, FrameError, Hello, Peer};
-use rustls::{ServerConfig, ServerConnection};
+use protocol::{Close, Decoder, Frame, FrameError, Hello, Peer};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
 use super::place::Place;
 use super::proxy_header::{self, ProxyHeaderError};
+use super::tls;
 use crate::limits::{LINGER_READS_PER_TURN, UNSENT_LEN_MAX};
 
 /// What reading came to.
@@ -104,10 +105,41 @@ impl Connection {
         config: Arc<ServerConfig>,
         place: Place,
     ) -> Result<Rc<Self>, rustls::Error> {
+        let connection = Self::begun(stream, address, with_header, config, place)?;
+        connection.greeting.set(true);
+        Ok(connection)
+    }
+
+    /// A connection that was just accepted and is told one thing, as soon as TLS allows: with the
+    /// server's first flight. It reads no frame.
+    pub fn turned_away(
+        stream: TcpStream,
+        address: IpAddr,
+        with_header: bool,
+        config: &ServerConfig,
+        place: Place,
+        close: Close,
+    ) -> Result<Rc<Self>, rustls::Error> {
+        let config = tls::in_one_flight(config);
+        let connection = Self::begun(stream, address, with_header, config, place)?;
+        if let Some(wire) = connection.wire.borrow_mut().as_mut() {
+            Frame::Close(close).encode(&mut wire.pending);
+            // rustls keeps it until it may leave.
+            wire.pour();
+        }
+        Ok(connection)
+    }
+
+    fn begun(
+        stream: TcpStream,
+        address: IpAddr,
+        with_header: bool,
+        config: Arc<ServerConfig>,
+        place: Place,
+    ) -> Result<Rc<Self>, rustls::Error> {
         let tls = Box::new(ServerConnection::new(config)?);
         let decoder = Decoder::new(Peer::Device);
         let connection = Self::over(stream, address, tls, decoder, BytesMut::new(), place);
-        connection.greeting.set(true);
         if let Some(wire) = connection.wire.borrow_mut().as_mut() {
             wire.header = with_header.then(BytesMut::new);
         }
@@ -225,6 +257,23 @@ impl Connection {
             }
         }
         self.wake();
+    }
+
+    /// Whether its hello, or the lack of one, has still no answer: it was accepted here.
+    pub fn is_greeting(&self) -> bool {
+        self.greeting.get()
+    }
+
+    /// Whether TLS has let out what a connection was to be told that is turned away.
+    pub fn has_told(&self) -> bool {
+        let wire = self.wire.borrow();
+        wire.as_ref().is_some_and(|wire| {
+            match wire.tls.handshake_kind() {
+                // Asked for another hello first: its one flight is still to come.
+                Some(HandshakeKind::FullWithHelloRetryRequest) => !wire.tls.is_handshaking(),
+                kind => kind.is_some(),
+            }
+        })
     }
 
     /// Its hello is answered or never will be; true the first time for one that was accepted here.
@@ -397,9 +446,12 @@ impl Wire {
     }
 
     fn seal(&mut self) {
-        if self.pending.is_empty() || self.tls.is_handshaking() {
-            return;
+        if !self.pending.is_empty() && !self.tls.is_handshaking() {
+            self.pour();
         }
+    }
+
+    fn pour(&mut self) {
         let pending = std::mem::take(&mut self.pending);
         self.unsent_len += pending.len();
         io::Write::write_all(&mut self.tls.writer(), &pending)

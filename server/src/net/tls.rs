@@ -58,3 +58,12 @@ pub fn with_tickets(config: &ServerConfig, tickets: Arc<dyn ProducesTickets>) ->
     config.ticketer = tickets;
     Arc::new(config)
 }
+
+/// The same for a connection that is only told to come again: what it is told leaves with the
+/// server's first flight, before anything more of the client is read, and it gets no ticket.
+pub(super) fn in_one_flight(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.send_half_rtt_data = true;
+    config.send_tls13_tickets = 0;
+    Arc::new(config)
+}

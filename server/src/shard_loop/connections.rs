@@ -1,66 +1,24 @@
-//! The tasks of connections: accept, read, hand over, end.
+//! The tasks of connections: read, hand over, end.
 
 use std::future::poll_fn;
-use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use glommio::net::TcpStream;
 use glommio::timer::Timer;
 use protocol::Frame;
 use server_core::event::ShardEvent;
 use server_core::ids::SessionId;
 
+use super::turnstile::Lane;
 use super::{ShardLoop, offences};
 use crate::addresses;
-use crate::limits::{ACCEPT_PAUSE, FRAMES_PER_TURN, GREETINGS_MAX, LINGER};
-use crate::net::{Connection, DeviceListener, Gone, Input, Parcel, Place};
+use crate::limits::{FRAMES_PER_TURN, LINGER};
+use crate::net::{Connection, Gone, Input, Parcel};
 
 impl ShardLoop {
-    /// Accepts until the listener is shut, as long as there is room.
-    pub(super) async fn accept(self: Rc<Self>, listener: Rc<DeviceListener>) {
-        while let Some(place) = self.room().await {
-            match listener.accept().await {
-                Ok(stream) => {
-                    self.open(stream, place);
-                    // However many wait, those that are in get their turn.
-                    futures_lite::future::yield_now().await;
-                }
-                Err(error) if is_shut(&error) => return,
-                // Something else holds the descriptors, or the connection ended before it was taken.
-                Err(error) => {
-                    self.tell_pause(&error);
-                    Timer::new(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Takes in a connection that was just accepted, if its address may come.
-    fn open(self: &Rc<Self>, stream: TcpStream, place: Place) {
-        // Without an address its peer is gone again.
-        let Ok(peer) = stream.peer_addr() else { return };
-        let peer = peer.ip().to_canonical();
-        let terms = Arc::clone(&self.terms.borrow());
-        let with_header = terms.door.wants_header(peer);
-        if !with_header && !terms.door.list.admits(peer) {
-            return self.deny(peer);
-        }
-        match Connection::accepted(stream, peer, with_header, Arc::clone(&terms.tls), place) {
-            Ok(connection) => {
-                self.greetings.set(self.greetings.get() + 1);
-                let session = self.take_in(&connection);
-                self.step(ShardEvent::Opened(session));
-                self.spawn(Rc::clone(self).serve(session, connection));
-            }
-            Err(error) => tracing::error!(%error, "TLS cannot start"),
-        }
-    }
-
     /// Counts a connection that is closed for its address, and tells the first of a spell.
-    fn deny(&self, address: IpAddr) {
+    pub(super) fn deny(&self, address: IpAddr) {
         self.telemetry.connection_denied();
         let offence = offences::DENIED;
         if self.offences.borrow_mut().note(offence, Instant::now()) {
@@ -68,46 +26,25 @@ impl ShardLoop {
         }
     }
 
-    /// A place for the next connection, waited for; `None` when the shard ends.
-    async fn room(&self) -> Option<Place> {
-        let mut told = false;
-        while !self.finishing.get() {
-            let why = if self.greetings.get() >= GREETINGS_MAX {
-                "connections without a hello"
-            } else if let Some(place) = self.places.take() {
-                if told {
-                    tracing::info!(shard = self.me.0, "accepting goes on");
-                }
-                return Some(place);
-            } else {
-                "the file limit"
-            };
-            told |= self.tell_pause(&why);
-            Timer::new(ACCEPT_PAUSE).await;
-        }
-        None
-    }
-
-    /// Says that accepting pauses, unless that was said lately.
-    fn tell_pause(&self, why: &dyn std::fmt::Display) -> bool {
-        let is_first = self
-            .offences
-            .borrow_mut()
-            .note(offences::NO_ROOM, Instant::now());
+    /// The hello of this connection was answered, or never will be; true the first time.
+    pub(super) fn greeted(&self, connection: &Connection) -> bool {
+        let is_first = connection.end_greeting();
         if is_first {
-            tracing::warn!(shard = self.me.0, %why, "accepting pauses");
+            self.greetings.set(self.greetings.get() - 1);
+            // The next in line may have waited for that.
+            self.turnstile.ring();
         }
         is_first
     }
 
-    /// The hello of this connection was answered, or never will be.
-    pub(super) fn greeted(&self, connection: &Connection) {
-        if connection.end_greeting() {
-            self.greetings.set(self.greetings.get() - 1);
+    /// The same when it was logged in, or goes on to its shard.
+    pub(super) fn greeted_well(&self, connection: &Connection) {
+        if self.greeted(connection) {
+            self.lobby.borrow_mut().has_answered();
         }
     }
 
-    fn take_in(&self, connection: &Rc<Connection>) -> SessionId {
+    pub(super) fn take_in(&self, connection: &Rc<Connection>) -> SessionId {
         let made = self.sessions_made.get() + 1;
         self.sessions_made.set(made);
         let session = SessionId(made);
@@ -123,24 +60,30 @@ impl ShardLoop {
         let session = self.take_in(&connection);
         self.step(ShardEvent::Adopted(session, hello));
         // Frames that came with the hello are in its decoder already.
-        self.spawn(Rc::clone(self).serve(session, connection));
+        self.spawn(Rc::clone(self).serve(session, connection, true));
     }
 
-    /// Reads a connection until it is gone, given away or closed.
-    async fn serve(self: Rc<Self>, session: SessionId, connection: Rc<Connection>) {
+    /// Reads a connection until it is gone, given away or closed. Until it is logged in it reads in
+    /// turns, of which it may have its first.
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        session: SessionId,
+        connection: Rc<Connection>,
+        mut has_turn: bool,
+    ) {
         loop {
             while self.take_frames(session, &connection) {
                 self.end_turn();
                 futures_lite::future::yield_now().await;
             }
             self.end_turn();
-            let input =
-                poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
-            let input = match input {
-                Input::Introduced(address) if self.admits(address) => connection.begin_tls(),
-                input => input,
+            let input = if connection.is_greeting() {
+                let has_turn = std::mem::take(&mut has_turn);
+                self.read_in_turn(&connection, Lane::Login, has_turn).await
+            } else {
+                poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await
             };
-            match input {
+            match self.introduced(&connection, input) {
                 // However fast the peer sends, others on this core get their turn.
                 Input::Bytes => futures_lite::future::yield_now().await,
                 Input::Released => break,
@@ -173,6 +116,14 @@ impl ShardLoop {
         }
         self.greeted(&connection);
         self.let_go(&connection).await;
+    }
+
+    /// Lets a connection whose balancer said where it comes from begin, if it may come from there.
+    pub(super) fn introduced(&self, connection: &Connection, input: Input) -> Input {
+        match input {
+            Input::Introduced(address) if self.admits(address) => connection.begin_tls(),
+            input => input,
+        }
     }
 
     /// Takes the complete frames of what was read, at most a turn's worth; true if more may follow.
@@ -217,7 +168,7 @@ impl ShardLoop {
     }
 
     /// Lets a closing connection say its last word, for a bounded time.
-    async fn let_go(&self, connection: &Rc<Connection>) {
+    pub(super) async fn let_go(&self, connection: &Rc<Connection>) {
         let said = poll_fn(|cx| connection.poll_closed(cx, &mut self.scratch.borrow_mut()));
         let late = async {
             Timer::new(LINGER).await;
@@ -225,15 +176,6 @@ impl ShardLoop {
         futures_lite::future::or(said, late).await;
         connection.abort();
     }
-}
-
-fn is_shut(error: &io::Error) -> bool {
-    matches!(
-        error
-            .raw_os_error()
-            .map(rustix::io::Errno::from_raw_os_error),
-        Some(rustix::io::Errno::INVAL | rustix::io::Errno::BADF)
-    )
 }
 
 const _: () = assert!(LINGER.as_nanos() < Duration::from_secs(10).as_nanos());

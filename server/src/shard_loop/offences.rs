@@ -24,6 +24,8 @@ pub(super) const BROKEN_HEADER: Kind = "no PROXY header";
 pub(super) const TAKES_NOTHING: Kind = "takes nothing of what it is sent";
 /// The process has as many connections as it can hold; nobody's fault, and told in the same way.
 pub(super) const NO_ROOM: Kind = "no room for connections";
+/// A login for which the line is too long; nobody's fault, and told in the same way.
+pub(super) const SHED: Kind = "shed by overload";
 /// A connection could not go to the shard that owns its device.
 pub(super) const NOT_HANDED_OVER: Kind = "cannot be handed over";
 

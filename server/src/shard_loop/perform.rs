@@ -43,7 +43,7 @@ impl ShardLoop {
             return;
         };
         if matches!(frame, Frame::Welcome(_)) {
-            self.greeted(connection);
+            self.greeted_well(connection);
         }
         if connection.put(frame) {
             self.unflushed.borrow_mut().push(Rc::clone(connection));
@@ -66,6 +66,7 @@ impl ShardLoop {
         let Some(connection) = self.connections.borrow_mut().remove(&session) else {
             return;
         };
+        self.greeted_well(&connection);
         let parcel = match connection.hand_over(hello) {
             Ok(parcel) => parcel,
             Err(error) => {
@@ -73,14 +74,15 @@ impl ShardLoop {
                 return self.note(offences::NOT_HANDED_OVER, session, &error);
             }
         };
-        let mut outlets = self.outlets.borrow_mut();
-        let sender = outlets.shards[usize::from(to.0)]
+        let sent = self.outlets.borrow_mut().shards[usize::from(to.0)]
             .as_mut()
-            .expect("a shard hands off to others");
-        // Full: the owner is thousands of logins behind; the device backs off and comes again.
-        if sender.send(parcel).is_err() {
+            .expect("a shard hands off to others")
+            .send(parcel);
+        // Full: the owner is thousands of logins behind.
+        if let Err(parcel) = sent {
             let details = format_args!("the ring to shard {} is full", to.0);
             self.note(offences::NOT_HANDED_OVER, session, &details);
+            self.put_off(parcel);
         }
     }
 

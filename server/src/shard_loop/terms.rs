@@ -28,10 +28,20 @@ pub struct Terms {
     pub send_timeout: Duration,
 }
 
+impl Terms {
+    /// How long a device may take to its hello.
+    pub(super) fn hello_timeout(&self) -> Duration {
+        Duration::from_millis(self.settings.hello_timeout_ms)
+    }
+}
+
 impl ShardLoop {
     /// Goes by other terms, and says so.
     pub(super) fn go_by(self: &Rc<Self>, terms: Arc<Terms>) {
         self.step(ShardEvent::Settings(terms.settings.clone()));
+        self.lobby
+            .borrow_mut()
+            .set_hello_timeout(terms.hello_timeout());
         self.terms.replace(terms);
         self.tell_ingress(ToIngress::TermsTaken);
     }

@@ -10,14 +10,25 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use server_core::counters::Counters;
 use server_core::ids::ShardNo;
 
-struct Row {
+/// What a loop counts at its door, before the core hears of anybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doorway {
+    /// Logins that have begun and were not answered, now.
+    pub handshakes: u64,
+    /// Connections that wait for their login to begin, now.
+    pub waiting: u64,
+    /// Logins that were told to come again because the line was too long, since the start.
+    pub shed: u64,
+}
+
+struct Row<C> {
     name: &'static str,
     help: &'static str,
     kind: MetricType,
-    value: fn(&Counters) -> u64,
+    value: fn(&C) -> u64,
 }
 
-const fn counter(name: &'static str, help: &'static str, value: fn(&Counters) -> u64) -> Row {
+const fn counter<C>(name: &'static str, help: &'static str, value: fn(&C) -> u64) -> Row<C> {
     Row {
         name,
         help,
@@ -26,7 +37,7 @@ const fn counter(name: &'static str, help: &'static str, value: fn(&Counters) ->
     }
 }
 
-const fn gauge(name: &'static str, help: &'static str, value: fn(&Counters) -> u64) -> Row {
+const fn gauge<C>(name: &'static str, help: &'static str, value: fn(&C) -> u64) -> Row<C> {
     Row {
         name,
         help,
@@ -36,7 +47,7 @@ const fn gauge(name: &'static str, help: &'static str, value: fn(&Counters) -> u
 }
 
 /// Every count of `server_core::counters`, as it is called outside.
-const ROWS: &[Row] = &[
+const ROWS: &[Row<Counters>] = &[
     gauge("devices", "Registered devices", |c| c.devices),
     gauge("sessions", "Live sessions", |c| c.sessions),
     counter(
@@ -133,16 +144,36 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+const DOOR_ROWS: &[Row<Doorway>] = &[
+    gauge(
+        "handshakes",
+        "Logins that have begun and were not answered",
+        |d| d.handshakes,
+    ),
+    gauge(
+        "logins_waiting",
+        "Device connections that wait for their login to begin",
+        |d| d.waiting,
+    ),
+    counter(
+        "logins_shed",
+        "Device connections told to come again because too many waited",
+        |d| d.shed,
+    ),
+];
+
+const CELLS: usize = ROWS.len() + DOOR_ROWS.len();
+
 #[derive(Debug)]
 pub(super) struct ShardCells {
-    /// `ROWS.len()` cells per shard.
+    /// [`CELLS`] per shard: those of [`ROWS`], then those of [`DOOR_ROWS`].
     cells: Vec<AtomicU64>,
     held_at_start: u64,
 }
 
 impl ShardCells {
     pub(super) fn new(shards: u16, held_at_start: u64) -> Self {
-        let cells = (0..usize::from(shards) * ROWS.len())
+        let cells = (0..usize::from(shards) * CELLS)
             .map(|_| AtomicU64::new(0))
             .collect();
         ShardCells {
@@ -151,15 +182,37 @@ impl ShardCells {
         }
     }
 
-    pub(super) fn publish(&self, shard: ShardNo, counters: &Counters) {
+    pub(super) fn publish(&self, shard: ShardNo, counters: &Counters, doorway: &Doorway) {
         let own = self
             .cells
-            .chunks(ROWS.len())
+            .chunks(CELLS)
             .nth(usize::from(shard.0))
             .unwrap_or_default();
-        for (cell, row) in own.iter().zip(ROWS) {
-            cell.store((row.value)(counters), Ordering::Relaxed);
+        let counted = ROWS.iter().map(|row| (row.value)(counters));
+        let at_the_door = DOOR_ROWS.iter().map(|row| (row.value)(doorway));
+        for (cell, value) in own.iter().zip(counted.chain(at_the_door)) {
+            cell.store(value, Ordering::Relaxed);
         }
+    }
+
+    fn encode_row<C>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        row: &Row<C>,
+        at: usize,
+    ) -> Result<(), std::fmt::Error> {
+        let mut family = encoder.encode_descriptor(row.name, row.help, None, row.kind)?;
+        for (shard, own) in self.cells.chunks(CELLS).enumerate() {
+            let value = own[at].load(Ordering::Relaxed);
+            let labels = [("shard", shard.to_string())];
+            let metric = family.encode_family(&labels)?;
+            if matches!(row.kind, MetricType::Counter) {
+                ConstCounter::new(value).encode(metric)?;
+            } else {
+                ConstGauge::new(value).encode(metric)?;
+            }
+        }
+        Ok(())
     }
 
     fn sum(&self, name: &str) -> u64 {
@@ -168,7 +221,7 @@ impl ShardCells {
             .position(|row| row.name == name)
             .expect("a known count");
         self.cells
-            .chunks(ROWS.len())
+            .chunks(CELLS)
             .map(|own| own[at].load(Ordering::Relaxed))
             .sum()
     }
@@ -177,17 +230,10 @@ impl ShardCells {
 impl Collector for ShardCells {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         for (at, row) in ROWS.iter().enumerate() {
-            let mut family = encoder.encode_descriptor(row.name, row.help, None, row.kind)?;
-            for (shard, own) in self.cells.chunks(ROWS.len()).enumerate() {
-                let value = own[at].load(Ordering::Relaxed);
-                let labels = [("shard", shard.to_string())];
-                let metric = family.encode_family(&labels)?;
-                if matches!(row.kind, MetricType::Counter) {
-                    ConstCounter::new(value).encode(metric)?;
-                } else {
-                    ConstGauge::new(value).encode(metric)?;
-                }
-            }
+            self.encode_row(&mut encoder, row, at)?;
+        }
+        for (at, row) in (ROWS.len()..).zip(DOOR_ROWS) {
+            self.encode_row(&mut encoder, row, at)?;
         }
         let finals = self.sum("messages_acked")
             + self.sum("messages_expired")
