@@ -334,11 +334,11 @@ pub const UNSENT_LEN_MAX: usize = 512 * 1024;
 pub const LINGER_READS_PER_TURN: usize = 8;
 
 /// Logins of a shard that have begun and were not answered: those in their handshake, 5 to 10 KB
-/// each. What a core logs in within a bad round trip of 0.3 s; more that were begun at once would
-/// only be done later, all of them.
+/// each. A core at its full rate has some hundred; the others are for peers that go on slowly or not
+/// at all.
 /// Full: those that were accepted wait in line until one of them is done, which takes
 /// `hello_timeout` at most.
-pub const GREETINGS_MAX: usize = 1024;
+pub const GREETINGS_MAX: usize = 4096;
 
 /// Connections of a shard that were accepted and wait in line for their handshake, 2 KiB each
 /// without TLS. Half of `hello_timeout` at what a core logs in comes to less.

@@ -26,21 +26,12 @@ impl ShardLoop {
         }
     }
 
-    /// The hello of this connection was answered, or never will be; true the first time.
-    pub(super) fn greeted(&self, connection: &Connection) -> bool {
-        let is_first = connection.end_greeting();
-        if is_first {
+    /// The hello of this connection was answered, or never will be.
+    pub(super) fn greeted(&self, connection: &Connection) {
+        if connection.end_greeting() {
             self.greetings.set(self.greetings.get() - 1);
             // The next in line may have waited for that.
             self.turnstile.ring();
-        }
-        is_first
-    }
-
-    /// The same when it was logged in, or goes on to its shard.
-    pub(super) fn greeted_well(&self, connection: &Connection) {
-        if self.greeted(connection) {
-            self.lobby.borrow_mut().has_answered();
         }
     }
 

@@ -27,9 +27,9 @@ pub(super) struct Lobby<T> {
     line: VecDeque<(Instant, T)>,
     wait_max: Duration,
     per_s: f64,
-    /// Since when the line was never empty, or was looked at last, and how many logged in since.
+    /// Since when the line was never empty, or was looked at last, and who left it since.
     looked: Option<Instant>,
-    answered: u32,
+    left: u32,
     /// The last moment that was promised.
     promised: Option<Instant>,
     turned_away: usize,
@@ -43,7 +43,7 @@ impl<T> Lobby<T> {
             wait_max: Duration::ZERO,
             per_s: f64::from(LOGINS_PER_S_AT_FIRST),
             looked: None,
-            answered: 0,
+            left: 0,
             promised: None,
             turned_away: 0,
         };
@@ -62,7 +62,7 @@ impl<T> Lobby<T> {
         self.line.len()
     }
 
-    /// Logins a second, as they went lately while others waited.
+    /// Logins a second, as the line went lately.
     pub(super) fn per_s(&self) -> f64 {
         self.per_s
     }
@@ -80,7 +80,7 @@ impl<T> Lobby<T> {
             return Err(one);
         }
         if self.line.is_empty() {
-            (self.looked, self.answered) = (Some(now), 0);
+            (self.looked, self.left) = (Some(now), 0);
         }
         self.line.push_back((now, one));
         Ok(())
@@ -89,17 +89,13 @@ impl<T> Lobby<T> {
     /// The first in line.
     pub(super) fn next(&mut self, now: Instant) -> Option<T> {
         let (_, one) = self.line.pop_front()?;
+        self.left += 1;
         self.look(now);
         if self.line.is_empty() {
             // From here on it shows how many come, and not how many could.
             self.looked = None;
         }
         Some(one)
-    }
-
-    /// A login was answered, or went on to its shard: what comes to nothing is no measure.
-    pub(super) fn has_answered(&mut self) {
-        self.answered += 1;
     }
 
     /// The first in line, if it has waited too long and can be turned away: it went slower than it
@@ -151,12 +147,12 @@ impl<T> Lobby<T> {
         if spell < LOGINS_PER_S_SPELL {
             return;
         }
-        let seen = f64::from(self.answered) / spell.as_secs_f64();
+        let seen = f64::from(self.left) / spell.as_secs_f64();
         let spells = spell.as_secs_f64() / LOGINS_PER_S_SPELL.as_secs_f64();
         let known = 0.5_f64.powf(spells);
         // Never nothing: a line that stands still is longer than anybody waits all the same.
         self.per_s = (self.per_s * known + seen * (1.0 - known)).max(1.0);
-        (self.looked, self.answered) = (Some(now), 0);
+        (self.looked, self.left) = (Some(now), 0);
     }
 }
 
@@ -173,7 +169,6 @@ mod tests {
             let _ = lobby.join(0, now);
             now += Duration::from_secs(1) / per_s;
             lobby.next(now);
-            lobby.has_answered();
         }
         now
     }

@@ -43,7 +43,7 @@ impl ShardLoop {
             return;
         };
         if matches!(frame, Frame::Welcome(_)) {
-            self.greeted_well(connection);
+            self.greeted(connection);
         }
         if connection.put(frame) {
             self.unflushed.borrow_mut().push(Rc::clone(connection));
@@ -66,7 +66,6 @@ impl ShardLoop {
         let Some(connection) = self.connections.borrow_mut().remove(&session) else {
             return;
         };
-        self.greeted_well(&connection);
         let parcel = match connection.hand_over(hello) {
             Ok(parcel) => parcel,
             Err(error) => {
