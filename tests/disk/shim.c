@@ -2,6 +2,7 @@
 // which a program asks for a flush or a folder. Orders are files of the folder in DISK_SHIM:
 //
 //   hold    a flush waits until nobody has this locked; `held` is made when one waits
+//   slow    a flush takes so many ms more as this says
 //   broken  a flush fails
 //   full    no folder can be made
 //
@@ -49,8 +50,20 @@ static void wait_if_held(void) {
     close(file);
 }
 
+static void take_your_time(void) {
+    char text[8] = "";
+    int file = open_in_folder("slow", O_RDONLY);
+    if (file < 0)
+        return;
+    if (read(file, text, sizeof text - 1) < 0)
+        abort();
+    close(file);
+    usleep(1000 * atoi(text));
+}
+
 static int flush(long call, int file) {
     wait_if_held();
+    take_your_time();
     if (is_ordered("broken")) {
         errno = EIO;
         return -1;

@@ -26,14 +26,22 @@ use serde_json::Value;
 /// The longest a test waits for one event. A debug build on a loaded machine is slow; a hang is not.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// [`PATIENCE`], or what `RINGPOST_PATIENCE_S` says, for loads that take longer than any event here.
+pub fn patience() -> Duration {
+    let asked = std::env::var("RINGPOST_PATIENCE_S").ok();
+    let asked = asked.map(|text| text.parse().expect("RINGPOST_PATIENCE_S: seconds"));
+    asked.map_or(PATIENCE, Duration::from_secs)
+}
+
 /// Waits until `look` finds something.
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let patience = patience();
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} for {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
@@ -55,7 +63,7 @@ impl Lines {
     }
 
     fn starting_with(&self, start: &str) -> Option<String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience();
         while let Ok(line) = self
             .0
             .recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -462,6 +470,12 @@ impl Devices {
     /// Brings the same devices back.
     pub fn restart(&mut self) {
         self.child = Self::spawn(&self.args, &self.log);
+    }
+
+    /// The same, with more arguments from now on: of one given twice the last counts.
+    pub fn restart_with(&mut self, more: &[&str]) {
+        self.args.extend(more.iter().map(|arg| (*arg).to_owned()));
+        self.restart();
     }
 
     /// SIGTERM, and how they ended.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use protocol::{Ack, ClientId, Frame, Identity, InstallId, MessageId};
-use sdk_sim::third_party::{BlockingThirdParty, Push, PushBody};
+use sdk_sim::third_party::{Accepted, BlockingThirdParty, CallError, Push, PushBody};
 use server_core::placement::Slot;
 
 use super::device::{Device, hello};
@@ -82,12 +82,31 @@ impl Neighbours {
 
     /// Pushes once to each of them, and waits for the push and for one more pong.
     pub fn notice_nothing(&mut self) {
+        self.notice(|ask| ask().expect("accepted"));
+    }
+
+    /// The same while the server refuses what is too much: their pushes are repeated until they are
+    /// taken, as their sender would; the devices themselves notice nothing.
+    pub fn notice_no_overload(&mut self) {
+        self.notice(|ask| {
+            wait_for("a push to a good neighbour to be taken", || match ask() {
+                Ok(accepted) => Some(accepted),
+                Err(CallError::Refused { code: 30019, .. }) => None,
+                Err(error) => panic!("{error}"),
+            })
+        });
+    }
+
+    fn notice(
+        &mut self,
+        push_until: impl Fn(&dyn Fn() -> Result<Accepted, CallError>) -> Accepted,
+    ) {
         for neighbour in &mut self.each {
             let body = PushBody::Transmission("to a good neighbour".into());
             let push = Push::new(body).expect("random");
             let cid = neighbour.cid.to_string();
-            let accepted = self.third_party.push_single_cid(&cid, &push);
-            let status = &accepted.expect("accepted").targets[&cid];
+            let accepted = push_until(&|| self.third_party.push_single_cid(&cid, &push));
+            let status = &accepted.targets[&cid];
             assert_eq!(status, "successed_online", "its session lives");
             neighbour.pushed += 1;
             let pongs = neighbour.seen.pongs.load(Ordering::Relaxed);
