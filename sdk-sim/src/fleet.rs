@@ -1,7 +1,7 @@
 //! Many devices on one thread: each a task with its own client, connection and ticket.
 //!
 //! Owner: the thread that runs the ring. Always: a push is acked only after the witness has taken
-//! it; at most [`LOGINS_IN_FLIGHT_MAX`] devices are between connect and welcome; a witness that
+//! it; no more devices than it was made for are between connect and welcome; a witness that
 //! fails stops the whole fleet, for its record would have holes.
 
 mod clock;
