@@ -34,7 +34,7 @@ use probe::Probe;
 use sdk_sim::bootstrap::Bootstrap;
 use sdk_sim::third_party::{BlockingThirdParty, CallError, Credentials, random_request_id};
 use serde_json::json;
-use server::limits::{BLOCK_CACHE_BYTES, HTTP_BODIES_HELD_LEN_MAX, JOURNAL_BYTES_MAX};
+use server::limits::{HTTP_BODIES_HELD_LEN_MAX, STORE_MEMORY_MIB_DEFAULT};
 use server_core::limits::COMMIT_BYTES_IN_FLIGHT_MAX;
 use server_core::placement::Slot;
 use slow_disk::SlowDisk;
@@ -47,9 +47,8 @@ const TIMES: usize = 3;
 /// Requests that must have been taken meanwhile: more than fit into the queues before the disk.
 const TAKEN_MIN: usize = 20;
 
-/// Memory that the store may keep of what it was given, in KiB: its journals, which are in memory
-/// too until they are tables and take a quarter more there, and the rows it keeps for reading.
-const STORE_KIB: u64 = (JOURNAL_BYTES_MAX + BLOCK_CACHE_BYTES) / 1024 * 5 / 4;
+/// Memory that the store may keep of what it was given, in KiB.
+const STORE_KIB: u64 = STORE_MEMORY_MIB_DEFAULT * 1024;
 
 /// Memory that one connection of a device may take while it is logged in, in KiB.
 const CONNECTION_KIB: u64 = 16;

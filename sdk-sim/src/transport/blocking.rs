@@ -35,9 +35,10 @@ impl BlockingConnection {
     /// the system's and has a limit of its own.
     pub fn open(address: &str, tls: &DeviceTls) -> Result<Self, TransportError> {
         let server = server_name(address)?;
-        let session = ClientConnection::new(tls.config.clone(), server)?;
         let until = Instant::now() + OPEN_WAIT;
         let stream = connect(address, until)?;
+        // Behind the connect: a session takes the ticket, which is good for one.
+        let session = ClientConnection::new(tls.config.clone(), server)?;
         stream
             .set_nodelay(true)
             .and_then(|()| stream.set_write_timeout(Some(WRITE_WAIT)))
@@ -185,7 +186,7 @@ fn connect(address: &str, until: Instant) -> Result<TcpStream, TransportError> {
 #[cfg(test)]
 mod tests {
     use super::super::tls::Tls;
-    use super::super::tls_server::TlsServer;
+    use super::super::tls_server::{TlsServer, nobody};
     use super::*;
 
     /// Long for a loopback, short for a person.
@@ -212,6 +213,8 @@ mod tests {
             line
         };
         assert_eq!(talk(&device), "Full ringpost/1 hello\n");
+        // Nobody is there, and the ticket is kept.
+        assert!(BlockingConnection::open(&nobody(), &device).is_err());
         assert_eq!(talk(&device), "Resumed ringpost/1 hello\n");
         assert_eq!(talk(&tls.for_device()), "Full ringpost/1 hello\n");
     }

@@ -51,12 +51,13 @@ impl Connection {
 
     async fn open_without_limit(address: &str, tls: &DeviceTls) -> Result<Self, TransportError> {
         let server = server_name(address)?;
-        let session = ClientConnection::new(tls.config.clone(), server)?;
         // Connecting by tokio, because a connect of the ring cannot be given up.
         let stream = tokio::net::TcpStream::connect(address)
             .await
             .and_then(tokio::net::TcpStream::into_std)
             .map_err(|source| io_error("connect", source))?;
+        // Behind the connect: a session takes the ticket, which is good for one.
+        let session = ClientConnection::new(tls.config.clone(), server)?;
         // The ring waits by itself on a blocking socket; a non-blocking one answers EAGAIN.
         stream
             .set_nonblocking(false)
@@ -221,7 +222,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::super::tls::Tls;
-    use super::super::tls_server::TlsServer;
+    use super::super::tls_server::{TlsServer, nobody};
     use super::*;
 
     async fn receive_line(connection: &mut Connection) -> Result<String, TransportError> {
@@ -248,6 +249,8 @@ mod tests {
                 connection.send(b"hello\n").await.expect("sends");
                 lines.push(receive_line(&mut connection).await.expect("answers"));
                 connection.close().await;
+                // Nobody is there, and the ticket is kept.
+                assert!(Connection::open(&nobody(), device).await.is_err());
             }
             let [first, again, other] = lines.try_into().expect("three");
             (first, again, other)

@@ -65,6 +65,12 @@ impl TlsServer {
     }
 }
 
+/// An address where nobody listens any more.
+pub(crate) fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
 fn echo(stream: TlsStream) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
