@@ -10,6 +10,7 @@ pub mod device;
 pub mod neighbour;
 pub mod process;
 pub mod receiver;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 use sdk_sim::bootstrap::Bootstrap;
 use sdk_sim::third_party::{BlockingThirdParty, Credentials};
 use serde_json::Value;
+
+pub use surroundings::Surroundings;
 
 /// The longest a test waits for one event. A debug build on a loaded machine is slow; a hang is not.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -74,19 +77,6 @@ impl Lines {
         }
         None
     }
-}
-
-/// What a server finds when it starts, beyond its arguments.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// Files that it may open.
-    pub files_max: Option<u32>,
-    /// The umask, as a shell takes it.
-    pub umask: Option<&'static str>,
-    /// A process whose user and mount namespaces it enters.
-    pub inside: Option<u32>,
-    /// Variables of its environment.
-    pub variables: Vec<(&'static str, String)>,
 }
 
 /// A running `ringpost serve`.
@@ -343,45 +333,6 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("--- the server's log ends ---\n{}", tail(&self.log()));
         }
-    }
-}
-
-impl Surroundings {
-    /// A limit on open files, and nothing else out of the ordinary.
-    pub fn of_files(files_max: u32) -> Surroundings {
-        Surroundings {
-            files_max: Some(files_max),
-            ..Surroundings::default()
-        }
-    }
-
-    /// A command that runs `path`, by way of a shell, which sets what only a process can set for
-    /// itself.
-    fn command(&self, path: &str) -> Command {
-        let files = self
-            .files_max
-            .map_or_else(String::new, |files| format!("ulimit -n {files} && "));
-        let umask = self
-            .umask
-            .map_or_else(String::new, |umask| format!("umask {umask} && "));
-        let shell = [
-            "sh",
-            "-c",
-            &format!("{files}{umask}exec \"$0\" \"$@\""),
-            path,
-        ];
-        let mut command = match self.inside {
-            None => Command::new(shell[0]),
-            Some(pid) => {
-                let mut enter = Command::new("nsenter");
-                enter.args(["--user", "--mount", "--preserve-credentials", "--target"]);
-                enter.args([&pid.to_string(), shell[0]]);
-                enter
-            }
-        };
-        command.args(&shell[1..]);
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command
     }
 }
 
