@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod connections;
+mod inboxes;
 mod lobby;
 mod night_watch;
 mod offences;
@@ -27,14 +28,14 @@ use server_core::clock::Now;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo};
-use server_core::op::{Committed, Submitted};
-use server_core::read::{Read, ReadDone};
+use server_core::op::Submitted;
+use server_core::read::Read;
 use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use crate::ask::{Question, ToIngress};
 use crate::limits::READ_LEN;
-use crate::mesh::{Bell, Inbox, Sender};
+use crate::mesh::Sender;
 use crate::net::{Connection, DeviceListener, Parcel, Places};
 use crate::telemetry::{Doorway, Telemetry};
 use arrivals::Arrival;
@@ -42,6 +43,7 @@ use lobby::Lobby;
 use offences::Offences;
 use turnstile::Turnstile;
 
+pub use inboxes::Inboxes;
 pub use terms::Terms;
 
 /// Events taken from the rings before others on this core may run: about half a millisecond.
@@ -65,52 +67,6 @@ pub enum Control {
     },
     /// Close what is left, write down what is unwritten, end.
     Finish,
-}
-
-/// Everything that comes to a shard from other threads.
-#[derive(Debug)]
-pub struct Inboxes {
-    /// Wakes the shard for any of them.
-    pub bell: Bell,
-    /// Questions of the ingress.
-    pub questions: Inbox<Question>,
-    /// Connections handed over by other shards.
-    pub parcels: Inbox<Parcel>,
-    /// Commits.
-    pub committed: Inbox<Committed>,
-    /// Reads.
-    pub reads: Inbox<ReadDone>,
-    /// The process.
-    pub control: Inbox<Control>,
-}
-
-impl Inboxes {
-    /// Empty inboxes with one bell.
-    pub fn new() -> Self {
-        let bell = Bell::default();
-        Inboxes {
-            questions: Inbox::new(&bell),
-            parcels: Inbox::new(&bell),
-            committed: Inbox::new(&bell),
-            reads: Inbox::new(&bell),
-            control: Inbox::new(&bell),
-            bell,
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.questions.is_empty()
-            && self.parcels.is_empty()
-            && self.committed.is_empty()
-            && self.reads.is_empty()
-            && self.control.is_empty()
-    }
-}
-
-impl Default for Inboxes {
-    fn default() -> Self {
-        Inboxes::new()
-    }
 }
 
 /// Everything that a shard sends to other threads.
@@ -321,7 +277,7 @@ impl ShardLoop {
 
     fn take_one(self: &Rc<Self>, inboxes: &mut Inboxes, listener: &DeviceListener) -> bool {
         let mut took = false;
-        if let Some(committed) = inboxes.committed.take() {
+        if let Some(committed) = inboxes.commit() {
             self.step(ShardEvent::Committed(committed));
             took = true;
         }
@@ -329,7 +285,7 @@ impl ShardLoop {
             self.step(ShardEvent::Read(done));
             took = true;
         }
-        if let Some(Question { ticket, command }) = inboxes.questions.take() {
+        if let Some(Question { ticket, command }) = inboxes.question() {
             self.step(ShardEvent::Command(ticket, command));
             took = true;
         }
