@@ -39,6 +39,11 @@ pub const COMMITS_IN_FLIGHT_MAX: usize = 4096;
 /// while third parties keep the ring full.
 pub const COMMITS_RESERVED: usize = 16;
 
+/// Commits of these that pushes to many may take: third parties who fill the ring do not keep them from
+/// going on. Their ops hold no bodies, so they do not wait for room for bytes. Full: the walk waits
+/// for the next commit.
+pub const COMMITS_RESERVED_FOR_WALKS: usize = 8;
+
 /// Bytes of bodies in commits under way, per shard. Full: "busy".
 pub const COMMIT_BYTES_IN_FLIGHT_MAX: usize = 32 * 1024 * 1024;
 
@@ -165,3 +170,4 @@ pub const GO_AWAY_PER_TICK: usize = 512;
 
 const _: () = assert!(PIECE_LEN_MAX * PIECES_MAX >= protocol::limits::BODY_LEN_MAX_TO_DEVICE);
 const _: () = assert!(COMMITS_RESERVED < COMMITS_IN_FLIGHT_MAX);
+const _: () = assert!(COMMITS_RESERVED_FOR_WALKS < COMMITS_RESERVED);

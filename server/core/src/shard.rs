@@ -34,8 +34,9 @@ use crate::effect::Effect;
 use crate::event::ShardEvent;
 use crate::ids::{AppNo, Generation, SessionId, ShardNo};
 use crate::limits::{
-    COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED, DIRTY_LEN_MAX,
-    FINALS_LEN_MAX, READS_IN_FLIGHT_MAX, RETRY_AFTER_MS, RETRY_SPREAD_MS,
+    COMMIT_BYTES_IN_FLIGHT_MAX, COMMITS_IN_FLIGHT_MAX, COMMITS_RESERVED,
+    COMMITS_RESERVED_FOR_WALKS, DIRTY_LEN_MAX, FINALS_LEN_MAX, READS_IN_FLIGHT_MAX, RETRY_AFTER_MS,
+    RETRY_SPREAD_MS,
 };
 use crate::op::{Committed, Done, Failed, MessageEnd, Op, Origin};
 use crate::read::{Read, ReadDone};
@@ -429,6 +430,12 @@ impl Shard {
     fn can_commit(&self, weight: usize) -> bool {
         self.commits.len() < COMMITS_IN_FLIGHT_MAX - COMMITS_RESERVED
             && self.commit_bytes + weight <= COMMIT_BYTES_IN_FLIGHT_MAX
+    }
+
+    /// Whether a walk may submit its next step now: third parties leave it some room.
+    fn can_walk(&self) -> bool {
+        let kept_for_cursors = COMMITS_RESERVED - COMMITS_RESERVED_FOR_WALKS;
+        self.commits.len() < COMMITS_IN_FLIGHT_MAX - kept_for_cursors
     }
 
     fn commit(&mut self, op: Op, effects: &mut Vec<Effect>) {

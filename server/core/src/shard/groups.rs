@@ -300,8 +300,7 @@ impl Shard {
                 .unwrap_or(ClientId::from_bytes([0; 16])),
             done: len == left,
         };
-        // Behind third parties, which wait for an answer: a walk takes no room that they need.
-        if !self.can_commit(op.weight()) {
+        if !self.can_walk() {
             return;
         }
         let walk = &mut self.groups.walks[at];

@@ -384,3 +384,26 @@ fn given_pushes_to_many_when_ninety_days_are_over_should_be_forgotten_with_their
         "
     ));
 }
+
+#[test]
+fn given_third_parties_who_fill_all_room_when_a_walk_is_due_should_go_on() {
+    for full in [
+        "push A n=4080\n push A -> answered r busy\n waiting commits=4080",
+        "push A n=511 body=x*65536\n push A body=x*65536 -> answered r busy\n waiting commits=511",
+    ] {
+        let (_, filled) = full.rsplit_once('=').expect("a number");
+        let walked = filled.parse::<usize>().expect("a number") + 1;
+        let len = walked - 1;
+        check(&format!(
+            "{ABCD}
+            group t1 speed=2
+            commit             -> answered q taken t1
+            commit
+            {full}
+            tick 500ms
+            waiting commits={walked}
+            commit             -> {len}x answered r t A:offline
+            "
+        ));
+    }
+}
