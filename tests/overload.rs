@@ -2,8 +2,9 @@
 //! repeated, those who are served notice nothing, memory stays inside a budget and comes back.
 //!
 //! Always: a load ends when what it is for has happened, and never by a clock; latencies are
-//! printed and not asserted. Small by itself; with 18,000 devices, beside which nothing else should run:
-//! `RINGPOST_OVERLOAD=full RINGPOST_PATIENCE_S=600 RINGPOST_CURVES=target/overload cargo test --release --test overload -- --nocapture --test-threads 1`.
+//! printed and not asserted. All of it at once takes minutes, and is asked for by `--ignored`; with 18,000
+//! devices, beside which nothing else should run:
+//! `RINGPOST_OVERLOAD=full RINGPOST_PATIENCE_S=600 RINGPOST_CURVES=target/overload cargo test --release --test overload -- --nocapture --test-threads 1 --ignored`.
 
 #[path = "overload/crowd.rs"]
 mod crowd;
@@ -47,8 +48,9 @@ const TIMES: usize = 3;
 /// Requests that must have been taken meanwhile: more than fit into the queues before the disk.
 const TAKEN_MIN: usize = 20;
 
-/// Memory that the store may keep of what it was given, in KiB.
-const STORE_KIB: u64 = STORE_MEMORY_MIB_DEFAULT * 1024;
+/// Memory that the store may keep of what it was given, in KiB: a quarter more than it is given, for
+/// the allocator's share.
+const STORE_KIB: u64 = STORE_MEMORY_MIB_DEFAULT * 1024 * 5 / 4;
 
 /// Memory that one connection of a device may take while it is logged in, in KiB.
 const CONNECTION_KIB: u64 = 16;
@@ -135,6 +137,7 @@ fn push_to_all(party: &BlockingThirdParty) -> String {
 }
 
 #[test]
+#[ignore = "minutes, and memory that depends on how fast the machine is"]
 fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_and_give_memory_back()
  {
     let scale = Scale::wanted();
