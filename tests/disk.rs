@@ -1,85 +1,24 @@
 //! The server on a disk that is watched, held, broken or full.
 //!
-//! The disk is `disk/shim.c`, compiled by the C compiler that the build needs anyway and loaded
-//! before the C library of the server. Always: a test gives its orders by files, so both sides are
+//! The disk is that of `harness/disk.rs`. Always: a test gives its orders by files, so both sides are
 //! in step without a clock.
 
 mod harness;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use harness::device::{Device, hello, register};
-use harness::{Server, Surroundings, wait_for};
+use harness::disk::Disk;
+use harness::{Server, wait_for};
 use protocol::{Frame, Identity};
 use sdk_sim::third_party::{Accepted, BlockingThirdParty, CallError, Push, PushBody};
 
-/// A disk under a server that is not running yet.
-struct Disk {
-    folder: PathBuf,
-    library: PathBuf,
-}
-
-impl Disk {
-    fn new(dir: &Path) -> Disk {
-        let folder = dir.join("disk");
-        fs::create_dir(&folder).expect("made");
-        let library = dir.join("disk.so");
-        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let built = Command::new(&compiler)
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/disk/shim.c"))
-            .output()
-            .expect("the C compiler that the build needs too");
-        let said = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success(), "{said}");
-        Disk { folder, library }
-    }
-
-    fn serve(&self, dir: &Path) -> Server {
-        let text = |path: &Path| path.to_str().expect("text").to_owned();
-        let surroundings = Surroundings {
-            variables: vec![
-                ("LD_PRELOAD", text(&self.library)),
-                ("DISK_SHIM", text(&self.folder)),
-            ],
-            ..Surroundings::default()
-        };
-        Server::start_in(dir, 1, "", surroundings)
-    }
-
-    fn order(&self, name: &str) {
-        fs::write(self.folder.join(name), "").expect("ordered");
-    }
-
-    fn end(&self, order: &str) {
-        fs::remove_file(self.folder.join(order)).expect("was ordered");
-    }
-
-    /// Holds each flush from now until the file is dropped.
-    fn hold(&self) -> File {
-        // Locked before it has its name: a flush finds the order whole or not at all.
-        let unnamed = self.folder.join("hold.new");
-        let held = File::create(&unnamed).expect("made");
-        held.lock().expect("nobody else knows of it");
-        fs::rename(&unnamed, self.folder.join("hold")).expect("ordered");
-        held
-    }
-
-    fn holds(&self) -> bool {
-        self.folder.join("held").exists()
-    }
-
-    /// How many flushes came back well.
-    fn flushed(&self) -> u64 {
-        fs::metadata(self.folder.join("flushed")).map_or(0, |file| file.len())
-    }
+fn serve(disk: &Disk, dir: &Path) -> Server {
+    Server::start_in(dir, 1, "", disk.surroundings())
 }
 
 fn push(third_party: &BlockingThirdParty, cid: &str) -> Result<Accepted, CallError> {
@@ -101,7 +40,7 @@ fn readiness(third_party: &BlockingThirdParty) -> (u16, String) {
 fn given_pushes_when_answered_should_each_have_been_flushed_before() {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
-    let server = disk.serve(dir.path());
+    let server = serve(&disk, dir.path());
     let cid = register(&server.bootstrap(), 1).to_string();
     let third_party = server.third_party();
     for number in 0..20 {
@@ -118,7 +57,7 @@ fn given_pushes_when_answered_should_each_have_been_flushed_before() {
 fn given_a_flush_that_hangs_when_pushed_meanwhile_should_answer_and_deliver_only_after_it() {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
-    let server = disk.serve(dir.path());
+    let server = serve(&disk, dir.path());
     let bootstrap = server.bootstrap();
     let cid = register(&bootstrap, 1);
     let mut device = Device::connect(&bootstrap);
@@ -153,7 +92,7 @@ fn given_a_flush_that_hangs_for_long_when_many_push_should_lose_and_repeat_nothi
     let stall_s = stall_s.map_or(STALL_S, |text| text.parse().expect("seconds"));
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
-    let server = disk.serve(dir.path());
+    let server = serve(&disk, dir.path());
     let bootstrap = server.bootstrap();
     let cid = register(&bootstrap, 1);
     let held = disk.hold();
@@ -205,7 +144,7 @@ fn given_a_flush_that_hangs_for_long_when_many_push_should_lose_and_repeat_nothi
 fn given_a_flush_that_fails_when_pushed_should_refuse_say_so_once_and_want_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
-    let mut server = disk.serve(dir.path());
+    let mut server = serve(&disk, dir.path());
     let cid = register(&server.bootstrap(), 1).to_string();
     let third_party = server.third_party();
     push(&third_party, &cid).expect("accepted");
@@ -232,7 +171,7 @@ fn given_a_flush_that_fails_when_pushed_should_refuse_say_so_once_and_want_a_res
 fn given_a_full_disk_when_there_is_room_again_should_be_tried_again_and_write() {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
-    let server = disk.serve(dir.path());
+    let server = serve(&disk, dir.path());
     let cid = register(&server.bootstrap(), 1).to_string();
     let third_party = server.third_party();
     // The first push of a day makes the folders of that day.

@@ -4,7 +4,6 @@ mod harness;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command as Process, Output};
 use std::time::Duration;
 
 use flate2::Compression;
@@ -59,18 +58,9 @@ fn rest(mut socket: TcpStream) -> Vec<u8> {
     bytes
 }
 
-fn run(server: &Server, args: &[&str]) -> Output {
-    Process::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .arg("--bootstrap")
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs")
-}
-
 fn set(server: &Server, settings: &[&str]) {
     let app = server.bootstrap().app.appid;
-    let output = run(server, &[&["app", "set", &app], settings].concat());
+    let output = server.run(&[&["app", "set", &app], settings].concat());
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -237,7 +227,7 @@ fn given_the_settings_of_an_app_when_set_should_hold_for_its_devices_and_calls_a
     }
 
     let app = server.bootstrap().app.appid;
-    let output = run(&server, &["app", "set", &app, "colour=red"]);
+    let output = server.run(&["app", "set", &app, "colour=red"]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
@@ -255,7 +245,7 @@ fn given_the_settings_of_an_app_when_set_should_hold_for_its_devices_and_calls_a
     );
     server.kill_nine();
     server.restart();
-    let shown = run(&server, &["app", "show", &app, "--json"]);
+    let shown = server.run(&["app", "show", &app, "--json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     assert_eq!(shown["registration"], "closed");
     assert_eq!(shown["device_deny"], json!(["203.0.113.0/28"]));

@@ -11,10 +11,9 @@ mod tarball;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use harness::{Server, Surroundings};
+use harness::{Server, Surroundings, preload};
 use serde_json::{Value, json};
 use server_core::keys::FORMAT;
 use tempfile::TempDir;
@@ -44,15 +43,7 @@ fn unpacked(format: u64) -> (TempDir, Value) {
 
 /// A server whose clock shows some time after the folder was made.
 fn serve_after(dir: &Path, made: &Value, hours: i64) -> Server {
-    let library = dir.join("clock.so");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let built = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-        .arg(&library)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/clock.c"))
-        .output()
-        .expect("the C compiler that the build needs too");
-    assert!(built.status.success(), "{built:?}");
+    let library = preload::library(dir, "formats/clock.c");
     let offset = made["made_s"].as_i64().expect("a time") + hours * 3600 - now_s();
     let surroundings = Surroundings {
         variables: vec![

@@ -2,26 +2,14 @@
 
 mod harness;
 
-use std::process::{Command, Output};
-
 use harness::device::{Device, hello, register};
 use harness::{Server, wait_for};
 use protocol::{Ack, CloseReason, Frame, Identity, MessageId};
 use sdk_sim::third_party::{CallError, Push, PushBody};
 use serde_json::Value;
 
-fn run(server: &Server, args: &[&str]) -> Output {
-    let path = server.bootstrap_path();
-    let at = ["--bootstrap", path.to_str().expect("text")];
-    let all = [args, &at].concat();
-    Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(all)
-        .output()
-        .expect("runs")
-}
-
 fn json(server: &Server, args: &[&str]) -> Value {
-    let output = run(server, &[args, &["--json"]].concat());
+    let output = server.run(&[args, &["--json"]].concat());
     assert!(
         output.status.success(),
         "{args:?}: {}",
@@ -132,13 +120,13 @@ fn given_a_message_in_each_stage_when_asked_should_tell_stages_times_and_why() {
     assert_eq!(shown["recent"][0]["stage"], "Acked");
 
     // For people it is text; what is not there is said and fails.
-    let text = run(&server, &["task", &appid, &stored]);
+    let text = server.run(&["task", &appid, &stored]);
     assert!(String::from_utf8_lossy(&text.stdout).contains("the device acknowledged it"));
     for args in [
         ["task", &appid, "RASS_0000_nothing"],
         ["device", &appid, "no-cid"],
     ] {
-        assert!(!run(&server, &args).status.success(), "{args:?}");
+        assert!(!server.run(&args).status.success(), "{args:?}");
     }
 }
 
@@ -223,7 +211,7 @@ fn given_an_app_when_disabled_enabled_and_deleted_should_shut_devices_and_third_
     assert_eq!(close_reason(&mut gone), CloseReason::UnknownApp);
     server.kill_nine();
     server.restart();
-    assert!(!run(&server, &["app", "show", &appid]).status.success());
+    assert!(!server.run(&["app", "show", &appid]).status.success());
     wait_for("its devices to be forgotten", || {
         (server.metric("ringpost_devices") == 0).then_some(())
     });

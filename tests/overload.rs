@@ -15,8 +15,6 @@ mod nuisance;
 mod offline;
 #[path = "overload/probe.rs"]
 mod probe;
-#[path = "overload/slow_disk.rs"]
-mod slow_disk;
 #[path = "overload/storm.rs"]
 mod storm;
 
@@ -25,6 +23,7 @@ use std::time::Instant;
 
 use crowd::Crowd;
 use harness::curve::Reading;
+use harness::disk::Disk;
 use harness::neighbour::Neighbours;
 use harness::process::rss_kib;
 use harness::receiver::{Receiver, SILENCE};
@@ -38,7 +37,6 @@ use serde_json::json;
 use server::limits::{HTTP_BODIES_HELD_LEN_MAX, STORE_MEMORY_MIB_DEFAULT};
 use server_core::limits::COMMIT_BYTES_IN_FLIGHT_MAX;
 use server_core::placement::Slot;
-use slow_disk::SlowDisk;
 
 const SHARDS: u16 = 2;
 
@@ -142,7 +140,7 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
  {
     let scale = Scale::wanted();
     let dir = tempfile::tempdir().expect("a folder");
-    let disk = SlowDisk::new(dir.path());
+    let disk = Disk::new(dir.path());
     // A receiver is tried again soon, so that the test need not wait for it when it is well.
     let toml =
         "[webhooks]\nallow_private = true\ntimeout_s = 2\nretry_first_ms = 100\nretry_most_s = 1\n";
@@ -231,7 +229,7 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
     let latencies = probe.end();
 
     // The load ends; what was refused is repeated until it is taken, and all of it comes once.
-    disk.recover();
+    disk.end("slow");
     let slow = nuisance.readers().len();
     nuisance.end();
     let mut owed = crowd.disperse();

@@ -6,7 +6,6 @@ use std::fs;
 use std::io::Read;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command as Process, Output};
 use std::sync::Arc;
 
 use harness::device::{Device, client_config, hello, register};
@@ -127,17 +126,8 @@ fn is_denied(server: &Server) -> bool {
     bytes.is_empty()
 }
 
-fn run(server: &Server, args: &[&str]) -> Output {
-    Process::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .arg("--bootstrap")
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs")
-}
-
 fn refusal(server: &Server) -> String {
-    let output = run(server, &["reload"]);
+    let output = server.run(&["reload"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8(output.stderr).expect("text")
 }
@@ -466,7 +456,7 @@ fn given_settings_of_a_start_when_reloaded_should_be_named_each_time_and_kept_as
     assert!(told("a setting is changed", "heartbeat.max_s"), "{log}");
 
     server.configure("admin = '127.0.0.1:3'\n");
-    let output = run(&server, &["reload"]);
+    let output = server.run(&["reload"]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
         String::from_utf8_lossy(&output.stdout),
@@ -474,7 +464,7 @@ fn given_settings_of_a_start_when_reloaded_should_be_named_each_time_and_kept_as
          needs a restart  admin: null -> 127.0.0.1:3\n"
     );
     server.configure("");
-    let output = run(&server, &["reload"]);
+    let output = server.run(&["reload"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "nothing changed\n");
     live.goes_on(&server);
 }

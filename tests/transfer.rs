@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use harness::device::{Device, hello, register};
 use harness::{Server, wait_for};
@@ -18,17 +17,8 @@ const REGISTERED: u8 = 4;
 /// Devices that came to it from elsewhere: more than a page and a call hold.
 const CARRIED: usize = 1_100;
 
-fn ringpost(server: &Server, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ringpost"))
-        .args(args)
-        .arg("--bootstrap")
-        .arg(server.bootstrap_path())
-        .output()
-        .expect("runs")
-}
-
 fn run(server: &Server, args: &[&str]) -> String {
-    let output = ringpost(server, args);
+    let output = server.run(args);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{args:?}: {error}");
     String::from_utf8(output.stdout).expect("text")
@@ -185,7 +175,7 @@ fn given_lines_that_are_wrong_when_imported_should_be_named_and_stop_it_unless_s
     fs::write(&path, text_of("\n{\"cid\":\n")).expect("written");
     let args = ["import", &app, text(&path)];
 
-    let stopped = ringpost(&server, &args);
+    let stopped = server.run(&args);
     assert!(!stopped.status.success());
     let said = String::from_utf8_lossy(&stopped.stderr);
     assert!(
@@ -195,7 +185,7 @@ fn given_lines_that_are_wrong_when_imported_should_be_named_and_stop_it_unless_s
     let said = String::from_utf8_lossy(&stopped.stdout);
     assert_eq!(said, "1 devices imported, 1 lines refused\n");
 
-    let skipped = ringpost(&server, &[&args[..], &["--skip-bad", "--json"]].concat());
+    let skipped = server.run(&[&args[..], &["--skip-bad", "--json"]].concat());
     assert!(!skipped.status.success(), "a line failed all the same");
     let said = String::from_utf8_lossy(&skipped.stdout);
     let shown: Vec<Value> = said
@@ -212,7 +202,7 @@ fn given_lines_that_are_wrong_when_imported_should_be_named_and_stop_it_unless_s
         "x".repeat(33)
     );
     fs::write(&path, text_of(&long)).expect("written");
-    let refused = ringpost(&server, &args);
+    let refused = server.run(&args);
     let said = String::from_utf8_lossy(&refused.stderr);
     let expected = format!("line 2: {}: tags size over limit", carried(3));
     assert!(said.contains(&expected), "{said}");
@@ -228,12 +218,12 @@ fn given_lines_that_are_wrong_when_imported_should_be_named_and_stop_it_unless_s
     let with = run(&server, &["export", &app, "--with-secrets"]);
     assert!(with.contains("secret_sha256"), "{with}");
     let before = fs::read(&path).expect("there");
-    let again = ringpost(&server, &["export", &app, text(&path)]);
+    let again = server.run(&["export", &app, text(&path)]);
     let said = String::from_utf8_lossy(&again.stderr);
     assert!(
         !again.status.success() && said.contains(text(&path)),
         "{said}"
     );
     assert_eq!(fs::read(&path).expect("there"), before);
-    assert!(!ringpost(&server, &["export", "nobody"]).status.success());
+    assert!(!server.run(&["export", "nobody"]).status.success());
 }

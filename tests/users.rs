@@ -4,7 +4,6 @@
 mod harness;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use harness::device::{Device, hello, register};
 use harness::{Devices, Server, wait_for};
@@ -429,14 +428,7 @@ fn given_a_device_when_deleted_should_end_its_session_and_be_unknown_from_then_o
     let tagged = json!([{ "key": "custom_tag", "values": ["t"], "opt_type": "or" }]);
     assert_eq!(count(&party, &tagged), 2);
 
-    let delete = |server: &Server| {
-        Command::new(env!("CARGO_BIN_EXE_ringpost"))
-            .args(["device", &bootstrap.app.appid, &cid, "--delete"])
-            .arg("--bootstrap")
-            .arg(server.bootstrap_path())
-            .output()
-            .expect("runs")
-    };
+    let delete = |server: &Server| server.run(&["device", &bootstrap.app.appid, &cid, "--delete"]);
     let output = delete(&server);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(device.last_word(), Some(CloseReason::Removed));

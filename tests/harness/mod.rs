@@ -7,7 +7,9 @@
 
 pub mod curve;
 pub mod device;
+pub mod disk;
 pub mod neighbour;
+pub mod preload;
 pub mod process;
 pub mod receiver;
 mod surroundings;
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -288,14 +290,19 @@ impl Server {
         BlockingThirdParty::new(&bootstrap.http, Credentials::from(&bootstrap)).expect("a client")
     }
 
-    /// What a command of the operator says as JSON; it must go well.
-    pub fn say(&self, args: &[&str]) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_ringpost"))
+    /// Runs a command of the operator against it.
+    pub fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args(args)
-            .args(["--json", "--bootstrap"])
+            .arg("--bootstrap")
             .arg(self.bootstrap_path())
             .output()
-            .expect("runs");
+            .expect("runs")
+    }
+
+    /// What a command of the operator says as JSON; it must go well.
+    pub fn say(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
         assert!(output.status.success(), "{args:?}: {output:?}");
         serde_json::from_slice(&output.stdout).expect("JSON")
     }

@@ -24,7 +24,7 @@ const WALK: Shape = Shape {
 };
 
 /// One push to many.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// The number of its app.
     pub app: u32,

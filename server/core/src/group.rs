@@ -336,21 +336,12 @@ pub(crate) mod tests {
         Group {
             app: 1,
             task_id: "task".to_owned(),
-            group_name: String::new(),
             kind: GroupKind::App as u8,
             state: state as u8,
-            accepted_ms: 0,
-            start_ms: 0,
             expires_ms,
             kept: true,
-            speed: 0,
-            condition_heads: Vec::new(),
-            condition_values: Vec::new(),
-            active_days: 0,
-            active: false,
             pieces: 1,
-            vendor: None,
-            skips_notify_off: false,
+            ..Group::default()
         }
     }
 

@@ -185,17 +185,7 @@ fn each(
 mod tests {
     use super::*;
     use crate::group::tests::row;
-    use crate::rows::{MemoryRows, WriteSet};
-
-    fn rows_with(rows: impl IntoIterator<Item = (Keyspace, Vec<u8>, Vec<u8>)>) -> MemoryRows {
-        let mut writes = WriteSet::default();
-        for (keyspace, key, value) in rows {
-            writes.put(keyspace, key, value);
-        }
-        let mut rows = MemoryRows::default();
-        rows.commit(writes);
-        rows
-    }
+    use crate::rows::MemoryRows;
 
     #[test]
     fn given_stopped_pushes_when_started_should_know_those_whose_messages_have_not_expired() {
@@ -203,7 +193,7 @@ mod tests {
             let group = row(GroupState::Stopped, expires_ms);
             (Keyspace::Group, keys::group(number), group.encode())
         };
-        let rows = rows_with([stopped(GroupNo(1), 1_000), stopped(GroupNo(2), 1_001)]);
+        let rows = MemoryRows::of([stopped(GroupNo(1), 1_000), stopped(GroupNo(2), 1_001)]);
         let found = groups(&rows, 1_000).expect("memory reads");
         assert_eq!(found.stopped, StoppedGroups::from([(GroupNo(2), 1_001)]));
     }
@@ -227,6 +217,6 @@ mod tests {
             filtered: 10,
             failed: 12,
         };
-        assert_eq!(tally(&rows_with(rows)), Ok(both));
+        assert_eq!(tally(&MemoryRows::of(rows)), Ok(both));
     }
 }

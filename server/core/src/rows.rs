@@ -368,6 +368,18 @@ pub struct MemoryRows {
 }
 
 impl MemoryRows {
+    /// These rows and no others.
+    #[cfg(test)]
+    pub(crate) fn of(rows: impl IntoIterator<Item = (Keyspace, Vec<u8>, Vec<u8>)>) -> MemoryRows {
+        let mut writes = WriteSet::default();
+        for (keyspace, key, value) in rows {
+            writes.put(keyspace, key, value);
+        }
+        let mut rows = MemoryRows::default();
+        rows.commit(writes);
+        rows
+    }
+
     /// Commits a write set.
     pub fn commit(&mut self, mut writes: WriteSet) {
         for ((keyspace, key), value) in std::mem::take(&mut writes.rows) {

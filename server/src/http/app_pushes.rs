@@ -329,21 +329,14 @@ fn view(kind: GroupKind, state: GroupState) -> GroupView {
         group: Group {
             app: 7,
             task_id: TASK.to_owned(),
-            group_name: String::new(),
             kind: kind as u8,
             state: state as u8,
             accepted_ms: 1_700_000_000_000,
             start_ms: 1_700_000_060_000,
             expires_ms: 1_700_007_260_000,
             kept: true,
-            speed: 0,
-            condition_heads: Vec::new(),
-            condition_values: Vec::new(),
-            active_days: 0,
-            active: false,
             pieces: 1,
-            vendor: None,
-            skips_notify_off: false,
+            ..Group::default()
         },
         sums: Sums::default(),
         body: Bytes::from(

@@ -8,20 +8,10 @@ use crate::clock::DAY_MS;
 use crate::group::tests::row;
 use crate::ids::ShardNo;
 use crate::outbox::Fate;
-use crate::rows::{MemoryRows, WriteSet};
+use crate::rows::MemoryRows;
 
 const APP: AppNo = AppNo(1);
 const CID: ClientId = ClientId::from_bytes([7; 16]);
-
-fn rows_with(rows: impl IntoIterator<Item = (Keyspace, Vec<u8>, Vec<u8>)>) -> MemoryRows {
-    let mut writes = WriteSet::default();
-    for (keyspace, key, value) in rows {
-        writes.put(keyspace, key, value);
-    }
-    let mut rows = MemoryRows::default();
-    rows.commit(writes);
-    rows
-}
 
 /// The number of a group push that was accepted then.
 fn accepted(at_ms: u64) -> GroupNo {
@@ -47,7 +37,7 @@ fn given_messages_that_wait_for_devices_when_their_push_is_over_or_stopped_shoul
         (GroupState::Stopped, 1_000, 93, 4),
         (GroupState::Done, 1_000, 93, 4),
     ] {
-        let rows = rows_with([
+        let rows = MemoryRows::of([
             (
                 Keyspace::Group,
                 keys::group(number),
@@ -78,7 +68,7 @@ fn of_name(numbers: &[GroupNo], from: Day, to: Day) -> Vec<GroupNo> {
             ),
         ]
     });
-    let found = named(&rows_with(rows), APP, "name", from, to, 0).expect("memory reads");
+    let found = named(&MemoryRows::of(rows), APP, "name", from, to, 0).expect("memory reads");
     found.into_iter().map(|view| view.number).collect()
 }
 
@@ -102,7 +92,7 @@ fn given_days_when_one_is_asked_for_should_have_all_registered_by_then_and_its_o
         let key = keys::app_day(APP, Day(day));
         (Keyspace::Presence, key, presence.encode())
     };
-    let rows = rows_with([presence(1, 1), presence(2, 2), presence(3, 4)]);
+    let rows = MemoryRows::of([presence(1, 1), presence(2, 2), presence(3, 4)]);
     for (day, accumulated, own) in [(1, 1, 1), (2, 3, 2), (3, 7, 4), (4, 7, 0)] {
         let view = app_day(&rows, APP, Day(day)).expect("memory reads");
         assert_eq!(view.accumulated, accumulated, "day {day}");
@@ -122,7 +112,7 @@ fn given_samples_of_shards_when_asked_for_should_add_them_up_over_24_hours() {
         (Keyspace::Online, key, Number { value: count }.encode())
     };
     let oldest_ms = now_ms - DAY_MS;
-    let rows = rows_with([
+    let rows = MemoryRows::of([
         sample(oldest_ms - SAMPLE_INTERVAL_MS, 0, 1),
         sample(oldest_ms, 0, 2),
         sample(oldest_ms, 1, 3),
@@ -151,7 +141,7 @@ fn given_more_receipts_than_an_answer_holds_when_asked_for_should_end_at_either_
             let key = keys::receipt(APP, order);
             (Keyspace::Receipt, key, receipt.encode())
         });
-        let page = receipts(&rows_with(receipts_of), APP, 0, false).expect("memory reads");
+        let page = receipts(&MemoryRows::of(receipts_of), APP, 0, false).expect("memory reads");
         assert_eq!((page.receipts.len(), page.more), (came, more));
     }
 }
@@ -175,7 +165,7 @@ fn given_ended_messages_of_two_pushes_when_one_is_asked_after_should_tell_its_ow
             keys::group(GroupNo(2)),
             row(GroupState::Done, 1_000).encode(),
         );
-        let rows = rows_with([ended(0), ended(1), group]);
+        let rows = MemoryRows::of([ended(0), ended(1), group]);
         let found = message_of_group(&rows, CID, GroupNo(2)).expect("memory reads");
         let found = found.map(|found| (found.id, found.accepted_ms));
         assert_eq!(found, Some((ids[1], accepted_ms)), "sent at {sent_ms}");

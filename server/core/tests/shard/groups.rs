@@ -3,19 +3,9 @@
 use crate::harness::check;
 
 /// A, B, C and D of the demo app; A and B are online.
-const ABCD: &str = "
-    open s1
-    open s2
-    open s3
-    open s4
-    hello s1 register install=1
-    hello s2 register install=2
-    hello s3 register install=3
-    hello s4 register install=4
-    commit -> welcome s1 A registered hb=240
-           -> welcome s2 B registered hb=240
-           -> welcome s3 C registered hb=240
-           -> welcome s4 D registered hb=240
+const ABCD: &str = concat!(
+    four_register!(),
+    "
     gone s3
     gone s4
     settags A x,y
@@ -23,7 +13,8 @@ const ABCD: &str = "
     settags C x
     commit -> 3x answered q done
     read
-";
+"
+);
 
 #[test]
 fn given_a_push_to_the_app_when_walked_should_reach_all_with_one_body() {

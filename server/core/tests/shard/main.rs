@@ -5,6 +5,26 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+/// Registers devices A, B, C and D; a literal, so that scripts can be made of it.
+macro_rules! four_register {
+    () => {
+        "
+    open s1
+    open s2
+    open s3
+    open s4
+    hello s1 register install=1
+    hello s2 register install=2
+    hello s3 register install=3
+    hello s4 register install=4
+    commit -> welcome s1 A registered hb=240
+           -> welcome s2 B registered hb=240
+           -> welcome s3 C registered hb=240
+           -> welcome s4 D registered hb=240
+"
+    };
+}
+
 mod acks;
 mod aliases;
 mod apps;

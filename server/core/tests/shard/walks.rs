@@ -3,26 +3,17 @@
 use crate::harness::check;
 
 /// A, B, C and D of the demo app, none of them online, all of them written down.
-const ABCD: &str = "
-    open s1
-    open s2
-    open s3
-    open s4
-    hello s1 register install=1
-    hello s2 register install=2
-    hello s3 register install=3
-    hello s4 register install=4
-    commit -> welcome s1 A registered hb=240
-           -> welcome s2 B registered hb=240
-           -> welcome s3 C registered hb=240
-           -> welcome s4 D registered hb=240
+const ABCD: &str = concat!(
+    four_register!(),
+    "
     gone s1
     gone s2
     gone s3
     gone s4
     tick 1s
     commit
-";
+"
+);
 
 #[test]
 fn given_a_walk_with_a_pace_when_time_passes_should_reach_as_many_as_its_speed_says() {
