@@ -129,7 +129,7 @@ impl Committer {
                 self.refuse_what_grows(&mut batch);
             }
             if batch.is_empty() {
-                if self.inbox.is_closed() && self.inbox.is_empty() {
+                if self.inbox.is_closed() {
                     break;
                 }
                 continue;
