@@ -69,6 +69,13 @@ impl Books {
         self.open().owed.extend(messages);
     }
 
+    /// Whether a device that the test plays has not got all that it must get.
+    pub(crate) fn owes(&self, cid: &str) -> bool {
+        let pages = self.open();
+        let mut missing = pages.owed.difference(&pages.came);
+        missing.any(|(_, owed_to)| owed_to == cid)
+    }
+
     /// A push that may have happened.
     pub(crate) fn doubt<'a>(&self, task: &str, cids: impl IntoIterator<Item = &'a String>) {
         let messages = cids.into_iter().map(|cid| (task.to_owned(), cid.clone()));

@@ -119,7 +119,8 @@ impl Phone {
         self.cid.to_string()
     }
 
-    /// Works until it is told to go home, and then until its messages have ended.
+    /// Works until it is told to go home, and then until its messages have ended and it has what it
+    /// is owed.
     pub(crate) fn live(mut self, books: &Books, orders: &Orders) {
         let mut turn = 0;
         let mut tag = None;
@@ -139,12 +140,17 @@ impl Phone {
             books.count("aliases by devices");
         }
         let begun = Instant::now();
-        while self.under_way > 0 || !self.told.is_empty() {
+        while !orders.are_others_home()
+            || self.under_way > 0
+            || !self.told.is_empty()
+            || books.owes(&self.cid())
+        {
             assert!(
                 begun.elapsed() < PATIENCE,
-                "{} messages without an end, {} reports",
+                "{} messages without an end, {} reports; owed more: {}",
                 self.under_way,
-                self.told.len()
+                self.told.len(),
+                books.owes(&self.cid())
             );
             self.look(books, LOOK);
         }

@@ -117,7 +117,7 @@ impl Play {
         shift.join(move |orders| phones::newcomers(&known.bootstrap, &books, orders));
         for phone in self.phones.drain(..) {
             let books = Arc::clone(&self.books);
-            shift.join(move |orders| phone.live(&books, orders));
+            shift.join_as_device(move |orders| phone.live(&books, orders));
         }
         shift
     }

@@ -1,6 +1,7 @@
 //! A shift: threads that work in turns until they are told to rest or to go home.
 //!
-//! Always: who rests has nothing under way; a thread that failed fails the test when it goes home.
+//! Always: who rests has nothing under way; a thread that failed fails the test when it goes home;
+//! devices go home after everybody else, so that nothing is pushed to one that has left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +17,7 @@ const LOOK: Duration = Duration::from_millis(10);
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     is_over: AtomicBool,
+    is_empty: AtomicBool,
     is_rest: AtomicBool,
     resting: AtomicUsize,
     /// Pause of each thread after each of its turns.
@@ -37,6 +39,11 @@ impl Orders {
         }
         !self.is_over.load(Ordering::SeqCst)
     }
+
+    /// Whether everybody but the devices has gone home: nothing more is pushed.
+    pub(crate) fn are_others_home(&self) -> bool {
+        self.is_empty.load(Ordering::SeqCst)
+    }
 }
 
 /// For threads that have nothing to do while they wait.
@@ -49,6 +56,7 @@ pub(crate) fn idle(span: Duration) {
 pub(crate) struct Shift {
     orders: Arc<Orders>,
     threads: Vec<JoinHandle<()>>,
+    devices: Vec<JoinHandle<()>>,
 }
 
 impl Shift {
@@ -61,6 +69,7 @@ impl Shift {
         Shift {
             orders: Arc::new(orders),
             threads: Vec::new(),
+            devices: Vec::new(),
         }
     }
 
@@ -70,12 +79,22 @@ impl Shift {
         self.threads.push(std::thread::spawn(move || work(&orders)));
     }
 
+    /// One more thread, of a device that others push to.
+    pub(crate) fn join_as_device(&mut self, work: impl FnOnce(&Orders) + Send + 'static) {
+        let orders = Arc::clone(&self.orders);
+        self.devices.push(std::thread::spawn(move || work(&orders)));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &JoinHandle<()>> {
+        self.threads.iter().chain(&self.devices)
+    }
+
     /// Waits until all rest.
     pub(crate) fn rest(&self) {
         self.orders.is_rest.store(true, Ordering::SeqCst);
         wait_for("all to rest", || {
             self.assert_well();
-            (self.orders.resting.load(Ordering::SeqCst) == self.threads.len()).then_some(())
+            (self.orders.resting.load(Ordering::SeqCst) == self.all().count()).then_some(())
         });
     }
 
@@ -86,15 +105,20 @@ impl Shift {
 
     /// Fails if a thread has.
     pub(crate) fn assert_well(&self) {
-        let ended = self.threads.iter().filter(|thread| thread.is_finished());
+        let ended = self.all().filter(|thread| thread.is_finished());
         assert_eq!(ended.count(), 0, "a thread of the load failed, see above");
     }
 
     /// All end; fails if one of them did.
     pub(crate) fn go_home(self) {
         self.orders.is_over.store(true, Ordering::SeqCst);
-        for thread in self.threads {
-            thread.join().expect("the load found nothing amiss");
-        }
+        let home = |threads: Vec<JoinHandle<()>>| {
+            for thread in threads {
+                thread.join().expect("the load found nothing amiss");
+            }
+        };
+        home(self.threads);
+        self.orders.is_empty.store(true, Ordering::SeqCst);
+        home(self.devices);
     }
 }
