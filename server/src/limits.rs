@@ -310,7 +310,7 @@ pub const STORE_WORKERS: usize = 2;
 /// a second is 0.4 s of it. Full: the kernel drops the SYN and the device tries again after 1 s.
 pub const DEVICE_BACKLOG: i32 = 4096;
 
-/// Bytes read from a device's socket at once, into the one scratch buffer of its shard: the
+/// Bytes read from a device's socket at once, into the scratch buffer of its shard: the
 /// longest TLS record and its header.
 pub const READ_LEN: usize = 16 * 1024 + 256;
 

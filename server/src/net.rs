@@ -9,8 +9,9 @@ mod place;
 mod proxy_header;
 mod tickets;
 mod tls;
+mod tls_session;
 
-pub use connection::{Connection, Gone, Input, Parcel};
+pub use connection::{Connection, Gone, Input, Parcel, Scratch};
 pub use door::Door;
 pub use listener::{DeviceListener, bind};
 pub use place::{Place, Places};

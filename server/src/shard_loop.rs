@@ -34,9 +34,8 @@ use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use crate::ask::{Question, ToIngress};
-use crate::limits::READ_LEN;
 use crate::mesh::Sender;
-use crate::net::{Connection, DeviceListener, Parcel, Places};
+use crate::net::{Connection, DeviceListener, Parcel, Places, Scratch};
 use crate::telemetry::{Doorway, Telemetry};
 use arrivals::Arrival;
 use lobby::Lobby;
@@ -98,7 +97,7 @@ pub struct ShardLoop {
     started: Instant,
     terms: RefCell<Arc<Terms>>,
     places: Places,
-    scratch: RefCell<Vec<u8>>,
+    scratch: RefCell<Scratch>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
     draining: Cell<Draining>,
@@ -165,7 +164,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         lobby: RefCell::new(Lobby::new(parts.terms.hello_timeout())),
         terms: RefCell::new(parts.terms),
         places: parts.places,
-        scratch: RefCell::new(vec![0; READ_LEN]),
+        scratch: RefCell::default(),
         telemetry: parts.telemetry,
         queue,
         draining: Cell::new(Draining::No),
@@ -241,7 +240,7 @@ impl ShardLoop {
                 break;
             }
             for connection in batch {
-                connection.flush();
+                connection.flush(&mut self.scratch.borrow_mut());
             }
         }
         if self.draining.get() == Draining::Told && self.shard.borrow().session_len() == 0 {

@@ -1,10 +1,10 @@
 //! One device connection: a socket, its TLS state, the frames between.
 //!
 //! Owner: the task of its shard that reads it; the shard loop writes to it between polls.
-//! Always: no buffer is held while it is idle but what rustls keeps; reading goes through one
-//! scratch buffer per shard; what does not fit into the socket waits in rustls, bounded by the
-//! session's window and, as far as it answers the peer, by reading no more from it. Behind a balancer nothing reaches TLS
-//! before the PROXY header is whole and its address was let in.
+//! Always: no buffer is held while it is idle; reading and writing go through one [`Scratch`] per shard;
+//! what does not fit into the socket waits here, bounded by the session's window and, as far as it
+//! answers the peer, by reading no more from it. Behind a balancer nothing reaches TLS before the
+//! PROXY header is whole and its address was let in.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -20,12 +20,36 @@ use bytes::{Buf, BytesMut};
 use futures_lite::io::{AsyncRead, AsyncWrite};
 use glommio::net::TcpStream;
 use protocol::{Close, Decoder, Frame, FrameError, Hello, Peer};
-use rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use rustls::ServerConfig;
 
 use super::place::Place;
 use super::proxy_header::{self, ProxyHeaderError};
 use super::tls;
-use crate::limits::{LINGER_READS_PER_TURN, UNSENT_LEN_MAX};
+use super::tls_session::TlsSession;
+use crate::limits::{LINGER_READS_PER_TURN, READ_LEN, UNSENT_LEN_MAX};
+
+/// The buffers of a shard, for all of its connections: nothing in them outlives a call.
+#[derive(Debug)]
+pub struct Scratch {
+    read: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl Scratch {
+    /// As long as the longest record.
+    pub fn new() -> Scratch {
+        Scratch {
+            read: vec![0; READ_LEN],
+            sealed: Vec::with_capacity(READ_LEN),
+        }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch::new()
+    }
+}
 
 /// What reading came to.
 #[derive(Debug)]
@@ -57,7 +81,7 @@ pub enum Gone {
 #[derive(Debug)]
 pub struct Parcel {
     fd: OwnedFd,
-    tls: Box<ServerConnection>,
+    tls: Box<TlsSession>,
     decoder: Decoder,
     pending: BytesMut,
     place: Place,
@@ -69,12 +93,12 @@ pub struct Parcel {
 #[derive(Debug)]
 struct Wire {
     stream: TcpStream,
-    tls: Box<ServerConnection>,
+    tls: Box<TlsSession>,
     decoder: Decoder,
     /// Frames encoded and not yet sealed: one record for all of a turn.
     pending: BytesMut,
-    /// Sealed and not yet taken by the socket, in bytes, without what TLS adds.
-    unsent_len: usize,
+    /// Sealed and not yet taken by the socket.
+    unsent: BytesMut,
     blocked_since: Option<Instant>,
     /// Writing failed: reading finds the reason and ends the connection.
     broken: bool,
@@ -123,9 +147,8 @@ impl Connection {
         let config = tls::in_one_flight(config);
         let connection = Self::begun(stream, address, with_header, config, place)?;
         if let Some(wire) = connection.wire.borrow_mut().as_mut() {
+            // It leaves as soon as it may.
             Frame::Close(close).encode(&mut wire.pending);
-            // rustls keeps it until it may leave.
-            wire.pour();
         }
         Ok(connection)
     }
@@ -137,7 +160,7 @@ impl Connection {
         config: Arc<ServerConfig>,
         place: Place,
     ) -> Result<Rc<Self>, rustls::Error> {
-        let tls = Box::new(ServerConnection::new(config)?);
+        let tls = TlsSession::new(config)?;
         let decoder = Decoder::new(Peer::Device);
         let connection = Self::over(stream, address, tls, decoder, BytesMut::new(), place);
         if let Some(wire) = connection.wire.borrow_mut().as_mut() {
@@ -166,20 +189,18 @@ impl Connection {
     fn over(
         stream: TcpStream,
         address: IpAddr,
-        mut tls: Box<ServerConnection>,
+        tls: Box<TlsSession>,
         decoder: Decoder,
         pending: BytesMut,
         place: Place,
     ) -> Rc<Self> {
-        // What waits is bounded by the session's window and `UNSENT_LEN_MAX`, not by rustls.
-        tls.set_buffer_limit(None);
         Rc::new(Connection {
             wire: RefCell::new(Some(Wire {
                 stream,
                 tls,
                 decoder,
                 pending,
-                unsent_len: 0,
+                unsent: BytesMut::new(),
                 blocked_since: None,
                 broken: false,
                 header: None,
@@ -233,28 +254,26 @@ impl Connection {
 
     /// Seals what waits and gives it to the socket as far as it takes it; the rest goes when the
     /// socket has room again.
-    pub fn flush(&self) {
+    pub fn flush(&self, scratch: &mut Scratch) {
         self.queued.set(false);
         let mut wire = self.wire.borrow_mut();
         let Some(wire) = wire.as_mut() else { return };
-        wire.seal();
-        if wire.tls.wants_write() && wire.blocked_since.is_none() {
-            wire.send(None);
-            if wire.blocked_since.is_some() {
-                self.wake();
-            }
+        wire.seal(&mut scratch.sealed);
+        let was_blocked = wire.blocked_since.is_some();
+        wire.post(&mut scratch.sealed);
+        if wire.blocked_since.is_some() && !was_blocked {
+            // Its task waits for room in the socket.
+            self.wake();
         }
     }
 
     /// Sends what waits and the end of the stream, then lets its task end it.
-    pub fn close(&self) {
-        self.flush();
+    pub fn close(&self, scratch: &mut Scratch) {
+        self.flush(scratch);
         self.closing.set(true);
         if let Some(wire) = self.wire.borrow_mut().as_mut() {
-            wire.tls.send_close_notify();
-            if wire.blocked_since.is_none() {
-                wire.send(None);
-            }
+            wire.tls.close(&mut scratch.sealed);
+            wire.post(&mut scratch.sealed);
         }
         self.wake();
     }
@@ -267,13 +286,7 @@ impl Connection {
     /// Whether TLS has let out what a connection was to be told that is turned away.
     pub fn has_told(&self) -> bool {
         let wire = self.wire.borrow();
-        wire.as_ref().is_some_and(|wire| {
-            match wire.tls.handshake_kind() {
-                // Asked for another hello first: its one flight is still to come.
-                Some(HandshakeKind::FullWithHelloRetryRequest) => !wire.tls.is_handshaking(),
-                kind => kind.is_some(),
-            }
-        })
+        wire.as_ref().is_some_and(|wire| wire.pending.is_empty())
     }
 
     /// Its hello is answered or never will be; true the first time for one that was accepted here.
@@ -287,13 +300,13 @@ impl Connection {
     }
 
     /// After [`Input::Introduced`]: what came behind the header goes to TLS, and from now on everything.
-    pub fn begin_tls(&self) -> Input {
+    pub fn begin_tls(&self, scratch: &mut Scratch) -> Input {
         let mut slot = self.wire.borrow_mut();
         let Some(wire) = slot.as_mut() else {
             return Input::Released;
         };
-        let rest = wire.header.take().unwrap_or_default();
-        wire.take(&rest)
+        let mut rest = wire.header.take().unwrap_or_default();
+        wire.take(&mut rest, &mut scratch.sealed)
     }
 
     /// Since when the socket has taken nothing of what waits.
@@ -328,7 +341,7 @@ impl Connection {
     }
 
     /// Reads once, and goes on sending what waits. For the connection's own task only.
-    pub fn poll_input(&self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Input> {
+    pub fn poll_input(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Input> {
         let mut slot = self.wire.borrow_mut();
         let Some(wire) = slot.as_mut() else {
             return Poll::Ready(Input::Released);
@@ -338,43 +351,44 @@ impl Connection {
         }
         self.waker.replace(Some(cx.waker().clone()));
         if wire.blocked_since.is_some() {
-            wire.send(Some(&mut *cx));
+            wire.send_rest(cx);
         }
-        if wire.unsent_len > UNSENT_LEN_MAX && !wire.broken {
+        if wire.unsent.len() > UNSENT_LEN_MAX && !wire.broken {
             return Poll::Pending;
         }
-        match Pin::new(&mut wire.stream).poll_read(cx, scratch) {
+        let Scratch { read, sealed } = scratch;
+        match Pin::new(&mut wire.stream).poll_read(cx, read) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0)) => Poll::Ready(Input::Gone(Gone::Eof)),
             Poll::Ready(Err(error)) => Poll::Ready(Input::Gone(Gone::Io(error))),
             Poll::Ready(Ok(len)) if wire.header.is_some() => {
-                let input = wire.be_introduced(&scratch[..len], self.address.get());
+                let input = wire.be_introduced(&read[..len], self.address.get());
                 if let Input::Introduced(address) = input {
                     self.address.set(address);
                 }
                 Poll::Ready(input)
             }
-            Poll::Ready(Ok(len)) => Poll::Ready(wire.take(&scratch[..len])),
+            Poll::Ready(Ok(len)) => Poll::Ready(wire.take(&mut read[..len], sealed)),
         }
     }
 
     /// After [`Connection::close`]: sends the rest, says the end, and swallows what the peer still
     /// sends, so that it can read the reason before a reset. Ends with the peer's end. However
     /// fast the peer sends, others on this core get their turn.
-    pub fn poll_closed(&self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+    pub fn poll_closed(&self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
         let mut slot = self.wire.borrow_mut();
         let Some(wire) = slot.as_mut() else {
             return Poll::Ready(());
         };
         self.waker.replace(Some(cx.waker().clone()));
-        if wire.tls.wants_write() {
-            wire.send(Some(&mut *cx));
+        if !wire.unsent.is_empty() {
+            wire.send_rest(cx);
         }
-        if !wire.tls.wants_write() {
+        if wire.unsent.is_empty() {
             let _ = wire.shut(rustix::net::Shutdown::Write);
         }
         for _ in 0..LINGER_READS_PER_TURN {
-            match Pin::new(&mut wire.stream).poll_read(cx, scratch) {
+            match Pin::new(&mut wire.stream).poll_read(cx, &mut scratch.read) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(_)) => {}
@@ -400,122 +414,97 @@ impl Wire {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Input {
-        match self.open(bytes) {
+    /// Decrypts what came and feeds the decoder. Handshake answers are sent at once.
+    fn take(&mut self, bytes: &mut [u8], sealed: &mut Vec<u8>) -> Input {
+        let decoder = &mut self.decoder;
+        let opened = self.tls.open(bytes, sealed, |plain| decoder.push(plain));
+        // What a connection is told that is turned away leaves with the first flight.
+        self.seal(sealed);
+        self.post(sealed);
+        match opened {
             Ok(()) => Input::Bytes,
             Err(error) => Input::Gone(Gone::Tls(error)),
         }
     }
 
-    /// Decrypts what came and feeds the decoder. Handshake answers are sent at once.
-    fn open(&mut self, mut bytes: &[u8]) -> Result<(), rustls::Error> {
-        while !bytes.is_empty() {
-            let read = self.tls.read_tls(&mut bytes);
-            let state = match self.tls.process_new_packets() {
-                Ok(state) => state,
-                Err(error) => {
-                    // rustls has queued the alert that says why.
-                    self.send(None);
-                    return Err(error);
-                }
-            };
-            let mut left = state.plaintext_bytes_to_read();
-            while left > 0 {
-                let mut plain = [0; 2048];
-                let Ok(len) = io::Read::read(&mut self.tls.reader(), &mut plain) else {
-                    break;
-                };
-                self.decoder.push(&plain[..len]);
-                left -= len.min(left);
-            }
-            match read {
-                // The peer said its end in TLS: rustls takes nothing behind it, and nobody reads it.
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(_) => {
-                    return Err(rustls::Error::General(
-                        "more handshake bytes than any message needs".into(),
-                    ));
-                }
-            }
+    /// Seals all frames that wait, if TLS lets anything out yet.
+    fn seal(&mut self, sealed: &mut Vec<u8>) {
+        if self.pending.is_empty() || !self.tls.may_seal() {
+            return;
         }
-        if self.tls.wants_write() && self.blocked_since.is_none() {
-            self.send(None);
-        }
-        Ok(())
-    }
-
-    fn seal(&mut self) {
-        if !self.pending.is_empty() && !self.tls.is_handshaking() {
-            self.pour();
-        }
-    }
-
-    fn pour(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        self.unsent_len += pending.len();
-        io::Write::write_all(&mut self.tls.writer(), &pending)
-            .expect("rustls takes all without a limit");
+        if self.tls.seal(&pending, sealed).is_err() {
+            // Keys that have sealed all they may: millions of records.
+            self.fail();
+        }
     }
 
-    /// Gives the socket what rustls has sealed. With a context, waits for room by it.
-    fn send(&mut self, mut cx: Option<&mut Context<'_>>) {
-        while self.tls.wants_write() {
-            let mut socket = Socket {
-                stream: &mut self.stream,
-                cx: cx.as_deref_mut(),
-            };
-            match self.tls.write_tls(&mut socket) {
-                Ok(len) => {
-                    self.unsent_len = self.unsent_len.saturating_sub(len);
+    /// Gives the socket what was sealed, behind what waits already; keeps what it does not take.
+    fn post(&mut self, sealed: &mut Vec<u8>) {
+        if sealed.is_empty() {
+            return;
+        }
+        let sent = match self.blocked_since {
+            None => self.give(sealed),
+            Some(_) => 0,
+        };
+        if !self.broken {
+            self.unsent.extend_from_slice(&sealed[sent..]);
+        }
+        sealed.clear();
+    }
+
+    /// Gives the socket these bytes, which nothing waits before, as far as it takes them.
+    fn give(&mut self, bytes: &[u8]) -> usize {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            // SAFETY: the stream is open as long as it is borrowed here.
+            let fd = unsafe { BorrowedFd::borrow_raw(self.stream.as_raw_fd()) };
+            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+            match rustix::net::send(fd, &bytes[sent..], flags) {
+                Ok(len) => sent += len,
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.blocked_since.get_or_insert_with(Instant::now);
+                    break;
+                }
+                Err(_) => {
+                    self.fail();
+                    break;
+                }
+            }
+        }
+        sent
+    }
+
+    /// Gives the socket what waits, and has the task of `cx` woken when it takes more.
+    fn send_rest(&mut self, cx: &mut Context<'_>) {
+        while !self.unsent.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.unsent) {
+                Poll::Ready(Ok(len)) => {
+                    self.unsent.advance(len);
                     self.blocked_since = None;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Poll::Pending => {
                     self.blocked_since.get_or_insert_with(Instant::now);
                     return;
                 }
-                // The reader sees the same failure and reports it.
-                Err(_) => {
-                    self.broken = true;
-                    self.blocked_since.get_or_insert_with(Instant::now);
-                    return;
-                }
+                Poll::Ready(Err(_)) => return self.fail(),
             }
         }
-        self.unsent_len = 0;
+        // Without its memory.
+        self.unsent = BytesMut::new();
         self.blocked_since = None;
+    }
+
+    /// Writing failed. The reader sees the same failure and reports it.
+    fn fail(&mut self) {
+        self.broken = true;
+        self.blocked_since.get_or_insert_with(Instant::now);
     }
 
     fn shut(&self, how: rustix::net::Shutdown) -> io::Result<()> {
         // SAFETY: the stream is open as long as `self`.
         let fd = unsafe { BorrowedFd::borrow_raw(self.stream.as_raw_fd()) };
         Ok(rustix::net::shutdown(fd, how)?)
-    }
-}
-
-/// The socket as rustls writes to it: never waits.
-struct Socket<'a, 'b, 'c> {
-    stream: &'a mut TcpStream,
-    cx: Option<&'b mut Context<'c>>,
-}
-
-impl io::Write for Socket<'_, '_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.cx {
-            Some(cx) => match Pin::new(&mut *self.stream).poll_write(cx, bytes) {
-                Poll::Ready(result) => result,
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            },
-            None => {
-                // SAFETY: the stream is open as long as it is borrowed here.
-                let fd = unsafe { BorrowedFd::borrow_raw(self.stream.as_raw_fd()) };
-                let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
-                Ok(rustix::net::send(fd, bytes, flags)?)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -208,7 +208,7 @@ impl ShardLoop {
         let close = self.shed();
         let (connection, _) = Connection::adopted(parcel);
         connection.put(&Frame::Close(close));
-        connection.close();
+        connection.close(&mut self.scratch.borrow_mut());
         let this = Rc::clone(self);
         self.spawn(async move {
             this.let_go(&connection).await;
@@ -235,7 +235,7 @@ impl ShardLoop {
                         Timer::new(TURNED_AWAY_WAIT).await;
                     };
                     futures_lite::future::or(said, late).await;
-                    connection.close();
+                    connection.close(&mut this.scratch.borrow_mut());
                     this.let_go(&connection).await;
                     this.lobby.borrow_mut().is_rid_of_one();
                 });

@@ -112,7 +112,9 @@ impl ShardLoop {
     /// Lets a connection whose balancer said where it comes from begin, if it may come from there.
     pub(super) fn introduced(&self, connection: &Connection, input: Input) -> Input {
         match input {
-            Input::Introduced(address) if self.admits(address) => connection.begin_tls(),
+            Input::Introduced(address) if self.admits(address) => {
+                connection.begin_tls(&mut self.scratch.borrow_mut())
+            }
             input => input,
         }
     }

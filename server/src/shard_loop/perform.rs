@@ -59,7 +59,7 @@ impl ShardLoop {
             self.note(offence, session, &close.text);
         }
         connection.put(&Frame::Close(close));
-        connection.close();
+        connection.close(&mut self.scratch.borrow_mut());
     }
 
     fn hand_off(self: &Rc<Self>, session: SessionId, to: ShardNo, hello: Box<Hello>) {
