@@ -278,6 +278,11 @@ impl Connection {
         self.wake();
     }
 
+    /// Whether it was closed from here, and may still have something to say.
+    pub fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
     /// Whether its hello, or the lack of one, has still no answer: it was accepted here.
     pub fn is_greeting(&self) -> bool {
         self.greeting.get()

@@ -178,7 +178,7 @@ impl ShardLoop {
                 self.greetings.set(self.greetings.get() + 1);
                 let session = self.take_in(&connection);
                 self.step(ShardEvent::Opened(session));
-                self.spawn(Rc::clone(self).serve(session, connection, true));
+                self.spawn(Rc::clone(self).greet(session, connection, true));
             }
             Err(error) => tracing::error!(%error, "TLS cannot start"),
         }

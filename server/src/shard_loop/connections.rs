@@ -51,62 +51,90 @@ impl ShardLoop {
         let session = self.take_in(&connection);
         self.step(ShardEvent::Adopted(session, hello));
         // Frames that came with the hello are in its decoder already.
-        self.spawn(Rc::clone(self).serve(session, connection, true));
+        self.spawn(Rc::clone(self).serve(session, connection));
     }
 
-    /// Reads a connection until it is gone, given away or closed. Until it is logged in it reads in
-    /// turns, of which it may have its first.
-    pub(super) async fn serve(
+    /// Reads a connection in turns until its hello is answered, and hands it to a task that is smaller; it may have
+    /// its first turn.
+    pub(super) async fn greet(
         self: Rc<Self>,
         session: SessionId,
         connection: Rc<Connection>,
         mut has_turn: bool,
     ) {
+        let mut goes_on = true;
+        while goes_on {
+            while self.take_frames(session, &connection) {
+                self.end_turn();
+                futures_lite::future::yield_now().await;
+            }
+            self.end_turn();
+            if !connection.is_greeting() {
+                return self.spawn(Rc::clone(&self).serve(session, connection));
+            }
+            let has_turn = std::mem::take(&mut has_turn);
+            let input = self.read_in_turn(&connection, Lane::Login, has_turn).await;
+            goes_on = self.take_input(session, &connection, input);
+            futures_lite::future::yield_now().await;
+        }
+        self.greeted(&connection);
+        self.let_go(&connection).await;
+    }
+
+    /// Reads a connection that is logged in, or was handed over for that, until it is gone, given away or closed. As
+    /// many of these wait as there are devices: what is rare is a task of its own.
+    pub(super) async fn serve(self: Rc<Self>, session: SessionId, connection: Rc<Connection>) {
         loop {
             while self.take_frames(session, &connection) {
                 self.end_turn();
                 futures_lite::future::yield_now().await;
             }
             self.end_turn();
-            let input = if connection.is_greeting() {
-                let has_turn = std::mem::take(&mut has_turn);
-                self.read_in_turn(&connection, Lane::Login, has_turn).await
-            } else {
-                poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await
-            };
-            match self.introduced(&connection, input) {
-                // However fast the peer sends, others on this core get their turn.
-                Input::Bytes => futures_lite::future::yield_now().await,
-                Input::Released => break,
-                Input::Introduced(address) => {
-                    self.deny(address);
-                    self.drop_connection(session);
-                    self.end_turn();
-                    break;
-                }
-                Input::Gone(gone) => {
-                    match &gone {
-                        Gone::Tls(error) => self.note(offences::BROKEN_TLS, session, error),
-                        Gone::Proxy(error) => {
-                            self.telemetry.proxy_header_refused();
-                            self.note(offences::BROKEN_HEADER, session, error);
-                        }
-                        Gone::Eof | Gone::Io(_) => {}
+            let input =
+                poll_fn(|cx| connection.poll_input(cx, &mut self.scratch.borrow_mut())).await;
+            if !self.take_input(session, &connection, input) {
+                break;
+            }
+            // However fast the peer sends, others on this core get their turn.
+            futures_lite::future::yield_now().await;
+        }
+        if connection.is_closing() {
+            let this = Rc::clone(&self);
+            self.spawn(async move { this.let_go(&connection).await });
+        }
+    }
+
+    /// What reading came to; false if it was the last of this connection.
+    fn take_input(
+        self: &Rc<Self>,
+        session: SessionId,
+        connection: &Connection,
+        input: Input,
+    ) -> bool {
+        match self.introduced(connection, input) {
+            Input::Bytes => return true,
+            Input::Released => return false,
+            Input::Introduced(address) => self.deny(address),
+            Input::Gone(gone) => {
+                match &gone {
+                    Gone::Tls(error) => self.note(offences::BROKEN_TLS, session, error),
+                    Gone::Proxy(error) => {
+                        self.telemetry.proxy_header_refused();
+                        self.note(offences::BROKEN_HEADER, session, error);
                     }
-                    tracing::debug!(
-                        shard = self.me.0,
-                        session = session.0,
-                        ?gone,
-                        "connection is gone"
-                    );
-                    self.drop_connection(session);
-                    self.end_turn();
-                    break;
+                    Gone::Eof | Gone::Io(_) => {}
                 }
+                tracing::debug!(
+                    shard = self.me.0,
+                    session = session.0,
+                    ?gone,
+                    "connection is gone"
+                );
             }
         }
-        self.greeted(&connection);
-        self.let_go(&connection).await;
+        self.drop_connection(session);
+        self.end_turn();
+        false
     }
 
     /// Lets a connection whose balancer said where it comes from begin, if it may come from there.
