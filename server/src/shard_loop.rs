@@ -8,6 +8,7 @@
 
 mod arrivals;
 mod connections;
+mod counted;
 mod inboxes;
 mod lobby;
 mod night_watch;
@@ -38,6 +39,7 @@ use crate::mesh::Sender;
 use crate::net::{Connection, DeviceListener, Parcel, Places, Scratch};
 use crate::telemetry::{Doorway, Telemetry};
 use arrivals::Arrival;
+use counted::Counted;
 use lobby::Lobby;
 use offences::Offences;
 use turnstile::Turnstile;
@@ -202,13 +204,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
 
 impl ShardLoop {
     fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
-        self.tasks.set(self.tasks.get() + 1);
-        let this = Rc::clone(self);
-        let counted = async move {
-            task.await;
-            this.tasks.set(this.tasks.get() - 1);
-        };
-        glommio::spawn_local_into(counted, self.queue)
+        glommio::spawn_local_into(Counted::new(self, task), self.queue)
             .expect("the queue lives as long as the shard")
             .detach();
     }
