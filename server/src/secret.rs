@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 const NAME_LEN: usize = 24;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Bytes from the system.
+/// Bytes that nobody can guess, from the generator of the crypto library, which the system seeds: a push wants
+/// some, and would else be a system call dearer.
 ///
 /// # Panics
-/// If the system gives none: then nothing secret can be made and nothing may go on.
+/// If there are none: then nothing secret can be made and nothing may go on.
 pub(crate) fn random<const LEN: usize>() -> [u8; LEN] {
     let mut bytes = [0; LEN];
-    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    aws_lc_rs::rand::fill(&mut bytes).expect("there are random bytes");
     bytes
 }
 

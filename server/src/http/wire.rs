@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -116,12 +116,12 @@ impl Wire {
 
     /// Reads from the socket; 0 is the end of the stream, also by time-out before a body.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        while self.stream.poll_read_ready(cx)?.is_ready() {
-            self.inbound.reserve(HTTP_READ_LEN);
-            match self.stream.try_read_buf(&mut self.inbound) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
-            }
+        self.inbound.reserve(HTTP_READ_LEN);
+        // A read that leaves room in the buffer took all there was: tokio waits for more at once, and
+        // asks no second time.
+        let read = pin!(self.stream.read_buf(&mut self.inbound));
+        if let Poll::Ready(read) = read.poll(cx) {
+            return Poll::Ready(read);
         }
         let part = self.part();
         if part == Part::Idle {
