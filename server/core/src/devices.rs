@@ -1,9 +1,14 @@
 //! The registered devices of one shard, as far as a push or a login must know them at once.
 //!
 //! Owner: one `Shard`. Always: `session` names a live session of this shard or none.
-//! Memory: one fixed-size entry a device; nothing else of an offline device is in memory.
+//! Memory: one entry of [`Device`]'s size and the CID's a device, and its number in an index; nothing else of an
+//! offline device is in memory.
 
-use hashbrown::HashMap;
+mod arena;
+
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+
+use hashbrown::HashTable;
 use protocol::{ClientId, DeviceSecret, MessageId};
 use roaring::RoaringBitmap;
 use schema::record::Device as DeviceRow;
@@ -15,15 +20,24 @@ use crate::group::{Audience, TagTerm};
 use crate::ids::{AppNo, SessionId};
 use crate::op::CursorMove;
 
-/// Spreads CIDs over the table. Fixed, so that no run depends on chance; the CID's own bits are
+use arena::Arena;
+
+/// Spreads CIDs over the index. Fixed, so that no run depends on chance; the CID's own bits are
 /// random, and a device cannot choose them.
-type Spread = std::hash::BuildHasherDefault<Mix>;
+type Spread = BuildHasherDefault<Mix>;
+
+/// Bytes of the SHA-256 of a secret that are in memory. A secret has 32 random bytes: half of its hash says as surely
+/// whether it is the right one.
+const HASH_KEPT_LEN: usize = 16;
+
+/// Stands for no number.
+const NONE: u64 = u64::MAX;
 
 /// Folds the words of a CID together.
 #[derive(Debug, Default)]
 pub struct Mix(u64);
 
-impl std::hash::Hasher for Mix {
+impl Hasher for Mix {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -65,25 +79,25 @@ impl Switches {
     }
 }
 
-/// One registered device.
+/// One registered device. As small as it goes: there are millions of them.
 #[derive(Debug, Clone)]
 pub struct Device {
     /// Its app.
     pub app: AppNo,
-    /// SHA-256 of its secret.
-    pub secret_hash: [u8; 32],
+    /// The beginning of the SHA-256 of its secret.
+    secret_hash: [u8; HASH_KEPT_LEN],
     /// How it is switched.
     pub switches: Switches,
     /// Everything up to here is final for it.
     pub acked: MessageId,
-    /// The highest id known to be stored for it; `None` until its backlog was looked at.
-    pub tail: Option<MessageId>,
+    /// See [`Device::tail`]; [`NONE`] for none.
+    tail: u64,
     /// Its last login in ms of Unix time, 0 for none.
     pub last_login_ms: u64,
     /// When it was last heard of in ms of Unix time.
     pub last_seen_ms: u64,
-    /// Its live session.
-    pub session: Option<SessionId>,
+    /// Its live session; [`NONE`] for none.
+    session: u64,
     /// Whether its cursor differs from what is written down.
     pub dirty: bool,
     /// Whether its deletion is on its way to the disk: its cursor is not written down any more.
@@ -94,29 +108,56 @@ pub struct Device {
     platform: u8,
     /// When it registered, in s of Unix time.
     created_s: u32,
-    /// Its place in the sets of the audiences while it is known here.
-    ordinal: u32,
 }
+
+// With the CID beside it; a million of them are 88 MB.
+const _: () = assert!(size_of::<Option<(ClientId, Device)>>() <= 88);
 
 impl Device {
     /// A device from its row. `tail`: the highest stored id, if it is known.
     pub fn new(row: &DeviceRow, tail: Option<MessageId>) -> Self {
-        Device {
+        let mut device = Device {
             app: AppNo(row.app),
-            secret_hash: row.secret_hash,
+            secret_hash: [0; HASH_KEPT_LEN],
             switches: Switches::of(row),
             acked: MessageId(0),
-            tail,
+            tail: tail.map_or(NONE, |tail| tail.0),
             last_login_ms: 0,
             last_seen_ms: 0,
-            session: None,
+            session: NONE,
             dirty: false,
             leaving: false,
             newly_active: false,
             platform: row.platform,
             created_s: u32::try_from(row.created_ms / 1000).unwrap_or(u32::MAX),
-            ordinal: 0,
-        }
+        };
+        device.set_secret_hash(&row.secret_hash);
+        device
+    }
+
+    /// The highest id known to be stored for it; `None` until its backlog was looked at.
+    pub fn tail(&self) -> Option<MessageId> {
+        (self.tail != NONE).then_some(MessageId(self.tail))
+    }
+
+    /// Its backlog was looked at, or has one message more: this is the highest id.
+    pub fn set_tail(&mut self, tail: MessageId) {
+        self.tail = tail.0;
+    }
+
+    /// Its live session.
+    pub fn session(&self) -> Option<SessionId> {
+        (self.session != NONE).then_some(SessionId(self.session))
+    }
+
+    /// It has this session from now on, or none.
+    pub fn set_session(&mut self, session: Option<SessionId>) {
+        self.session = session.map_or(NONE, |session| session.0);
+    }
+
+    /// It has another secret from now on, of which this is the SHA-256.
+    pub fn set_secret_hash(&mut self, hash: &[u8; 32]) {
+        self.secret_hash.copy_from_slice(&hash[..HASH_KEPT_LEN]);
     }
 
     /// Whether it registered by then, to the second.
@@ -143,55 +184,61 @@ pub fn hash_of(secret: &DeviceSecret) -> [u8; 32] {
 /// All devices of one shard.
 #[derive(Debug, Default)]
 pub struct Devices {
-    by_cid: HashMap<ClientId, Device, Spread>,
+    /// By their ordinals, which the sets of the audiences name.
+    arena: Arena<(ClientId, Device)>,
+    /// Ordinals by CID.
+    index: HashTable<u32>,
     dirty: Vec<ClientId>,
-    /// CIDs by their ordinals; `None` where one was given back.
-    ordinals: Vec<Option<ClientId>>,
-    free: Vec<u32>,
     sets: AudienceSets,
+}
+
+fn spread(cid: ClientId) -> u64 {
+    Spread::default().hash_one(cid)
 }
 
 impl Devices {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_cid.len()
+        self.arena.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.by_cid.is_empty()
+        self.len() == 0
     }
 
-    /// Makes room for `more` devices.
-    pub fn reserve(&mut self, more: usize) {
-        self.by_cid.reserve(more);
-        self.ordinals.reserve(more);
+    fn ordinal(&self, cid: ClientId) -> Option<u32> {
+        let is_its = |ordinal: &u32| self.arena.get(*ordinal).is_some_and(|(own, _)| *own == cid);
+        self.index.find(spread(cid), is_its).copied()
     }
 
     /// Adds or replaces a device.
-    pub fn put(&mut self, cid: ClientId, mut device: Device) {
-        device.ordinal = match self.by_cid.get(&cid) {
-            Some(old) => old.ordinal,
-            None => self.give_ordinal(cid),
+    pub fn put(&mut self, cid: ClientId, device: Device) {
+        let (app, platform) = (device.app, device.platform);
+        let ordinal = match self.ordinal(cid) {
+            Some(ordinal) => {
+                if let Some((_, old)) = self.arena.get_mut(ordinal) {
+                    *old = device;
+                }
+                ordinal
+            }
+            None => {
+                let ordinal = self.arena.put((cid, device));
+                let arena = &self.arena;
+                let hash_of = |other: &u32| {
+                    let (cid, _) = arena.get(*other).expect("the index names what is there");
+                    spread(*cid)
+                };
+                self.index.insert_unique(spread(cid), ordinal, hash_of);
+                ordinal
+            }
         };
-        self.sets
-            .insert(device.app, device.platform, device.ordinal);
-        self.by_cid.insert(cid, device);
-    }
-
-    fn give_ordinal(&mut self, cid: ClientId) -> u32 {
-        if let Some(ordinal) = self.free.pop() {
-            self.ordinals[ordinal as usize] = Some(cid);
-            return ordinal;
-        }
-        let ordinal = u32::try_from(self.ordinals.len()).expect("fewer than 2^32 devices a shard");
-        self.ordinals.push(Some(cid));
-        ordinal
+        self.sets.insert(app, platform, ordinal);
     }
 
     /// The deletion of a device is on its way, or was refused.
     pub fn set_leaving(&mut self, cid: ClientId, leaving: bool) {
-        if let Some(device) = self.by_cid.get_mut(&cid) {
+        if let Some(device) = self.get_mut(cid) {
             device.leaving = leaving;
         }
         if !leaving {
@@ -201,31 +248,34 @@ impl Devices {
 
     /// Takes out a device.
     pub fn remove(&mut self, cid: ClientId) -> Option<Device> {
-        let device = self.by_cid.remove(&cid)?;
-        self.sets.remove(device.app, device.ordinal);
-        self.ordinals[device.ordinal as usize] = None;
-        self.free.push(device.ordinal);
+        let ordinal = self.ordinal(cid)?;
+        if let Ok(entry) = self.index.find_entry(spread(cid), |one| *one == ordinal) {
+            entry.remove();
+        }
+        let (_, device) = self.arena.take(ordinal)?;
+        self.sets.remove(device.app, ordinal);
         Some(device)
     }
 
     /// A device has this tag from now on, or not any more.
     pub fn set_tag(&mut self, cid: ClientId, tag: &str, has: bool) {
-        if let Some(device) = self.by_cid.get(&cid) {
-            self.sets.set_tag(device.app, tag, device.ordinal, has);
+        if let Some((sets, app, ordinal)) = self.tagged(cid) {
+            sets.set_tag(app, tag, ordinal, has);
         }
     }
 
     /// Where a device stands in the sets, to be given its tags one after the other.
     pub(crate) fn tagged(&mut self, cid: ClientId) -> Option<(&mut AudienceSets, AppNo, u32)> {
-        let device = self.by_cid.get(&cid)?;
-        Some((&mut self.sets, device.app, device.ordinal))
+        let ordinal = self.ordinal(cid)?;
+        let (_, device) = self.arena.get(ordinal)?;
+        Some((&mut self.sets, device.app, ordinal))
     }
 
     /// Whether the tags of a device are as a term says.
     pub fn has_tags(&self, cid: ClientId, term: &TagTerm) -> bool {
-        self.by_cid
-            .get(&cid)
-            .is_some_and(|device| self.sets.has_tags(device.app, device.ordinal, term))
+        let found = self.ordinal(cid);
+        let found = found.and_then(|ordinal| Some((ordinal, self.arena.get(ordinal)?)));
+        found.is_some_and(|(ordinal, (_, device))| self.sets.has_tags(device.app, ordinal, term))
     }
 
     /// How many devices of an app an audience has at this time.
@@ -264,31 +314,32 @@ impl Devices {
         wall_ms: u64,
     ) -> impl Iterator<Item = (ClientId, &'a Device)> {
         found.iter().filter_map(move |ordinal| {
-            let cid = self.ordinals[ordinal as usize]?;
-            let device = self.by_cid.get(&cid)?;
+            let (cid, device) = self.arena.get(ordinal)?;
             let wanted = audience.activity.is_none_or(|activity| {
                 let since_ms = wall_ms.saturating_sub(u64::from(activity.days) * DAY_MS);
-                let was = device.session.is_some() || device.last_login_ms > since_ms;
+                let was = device.session().is_some() || device.last_login_ms > since_ms;
                 was == activity.active
             });
-            wanted.then_some((cid, device))
+            wanted.then_some((*cid, device))
         })
     }
 
     /// A device.
     pub fn get(&self, cid: ClientId) -> Option<&Device> {
-        self.by_cid.get(&cid)
+        let (_, device) = self.arena.get(self.ordinal(cid)?)?;
+        Some(device)
     }
 
     /// A device, to be changed.
     pub fn get_mut(&mut self, cid: ClientId) -> Option<&mut Device> {
-        self.by_cid.get_mut(&cid)
+        let (_, device) = self.arena.get_mut(self.ordinal(cid)?)?;
+        Some(device)
     }
 
     /// Takes out the devices that `gone` names, in order of their CIDs.
     pub fn remove_all(&mut self, gone: impl Fn(&Device) -> bool) -> Vec<ClientId> {
-        let of = |(cid, device): (&ClientId, &Device)| gone(device).then_some(*cid);
-        let mut cids: Vec<ClientId> = self.by_cid.iter().filter_map(of).collect();
+        let of = |(cid, device): &(ClientId, Device)| gone(device).then_some(*cid);
+        let mut cids: Vec<ClientId> = self.arena.iter().filter_map(of).collect();
         cids.sort_unstable();
         for cid in &cids {
             self.remove(*cid);
@@ -298,7 +349,7 @@ impl Devices {
 
     /// Notes that the cursor of a device has to be written down.
     pub fn touch(&mut self, cid: ClientId) {
-        if let Some(device) = self.by_cid.get_mut(&cid)
+        if let Some(device) = self.get_mut(cid)
             && !device.dirty
             && !device.leaving
         {
@@ -316,7 +367,7 @@ impl Devices {
     pub fn take_moves(&mut self) -> Vec<CursorMove> {
         let mut moves = Vec::with_capacity(self.dirty.len());
         for cid in std::mem::take(&mut self.dirty) {
-            if let Some(device) = self.by_cid.get_mut(&cid) {
+            if let Some(device) = self.get_mut(cid) {
                 device.dirty = false;
                 let newly_active = std::mem::take(&mut device.newly_active);
                 moves.push(CursorMove {
@@ -335,7 +386,6 @@ impl Devices {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::hash::BuildHasher;
 
     use super::*;
     use crate::group::Activity;
@@ -361,7 +411,7 @@ mod tests {
         let mut hash = hash_of(&secret);
         assert!(device(hash).has_secret(&secret));
         hash[0] ^= 1;
-        hash[31] ^= 1;
+        hash[HASH_KEPT_LEN - 1] ^= 1;
         assert!(!device(hash).has_secret(&secret));
     }
 

@@ -253,7 +253,7 @@ impl Shard {
                     .get(live.cid)
                     .expect("a live session has a device");
                 assert_eq!(
-                    device.session,
+                    device.session(),
                     Some(*id),
                     "the device of {id:?} names it back"
                 );
@@ -301,7 +301,7 @@ impl Shard {
             Committed::Tagged { cid, tag, has } => self.devices.set_tag(cid, &tag, has),
             Committed::Switched { cid, switches } => self.on_switched(now, cid, switches, effects),
             Committed::UpstreamEnded { cid, id, status } => {
-                let session = self.devices.get(cid).and_then(|device| device.session);
+                let session = self.devices.get(cid).and_then(|device| device.session());
                 if let Some(session) = session {
                     self.send_upstream_ack(session, id, status, effects);
                 }
@@ -503,8 +503,8 @@ impl Shard {
         live.outbox.close(&mut finals);
         self.keep(self.now, live.cid, finals);
         if let Some(device) = self.devices.get_mut(cid) {
-            debug_assert_eq!(device.session, Some(session));
-            device.session = None;
+            debug_assert_eq!(device.session(), Some(session));
+            device.set_session(None);
             device.last_seen_ms = seen_ms;
         }
         self.devices.touch(cid);

@@ -126,7 +126,7 @@ impl Shard {
             Command::DeleteApp(app) => self.submit(ticket, Op::DeleteApp { ticket, app }, effects),
             Command::LiveSession { app, cid } => {
                 let answer = match self.device_of(cid, app) {
-                    Some(device) => Answer::LiveSession(self.live_session(now, device.session)),
+                    Some(device) => Answer::LiveSession(self.live_session(now, device.session())),
                     None => Answer::TargetInvalid,
                 };
                 effects.push(Effect::Answer(ticket, answer));
@@ -213,7 +213,7 @@ impl Shard {
             Command::MessageDetail { app, cid, task_id } => match self.device_of(cid, app) {
                 Some(device) => {
                     let under_way = self
-                        .live_session(now, device.session)
+                        .live_session(now, device.session())
                         .map_or(Vec::new(), |live| live.under_way);
                     let question = Question::Message {
                         cid,
@@ -395,7 +395,7 @@ impl Shard {
     /// The rows of devices are deleted.
     pub(super) fn on_forgotten(&mut self, cids: &[ClientId], effects: &mut Vec<Effect>) {
         for cid in cids {
-            if let Some(session) = self.devices.get(*cid).and_then(|device| device.session) {
+            if let Some(session) = self.devices.get(*cid).and_then(|device| device.session()) {
                 let text = "the device was deleted";
                 self.close(session, CloseReason::Removed, text, effects);
             }
@@ -467,7 +467,7 @@ impl Shard {
 }
 
 pub(super) fn reach(device: &Device) -> Reach {
-    match (device.session.is_some(), device.switches.notify_off) {
+    match (device.session().is_some(), device.switches.notify_off) {
         _ if device.switches.is_muted() => Reach::Filtered,
         (true, false) => Reach::Online,
         (false, false) => Reach::Offline,
@@ -478,7 +478,7 @@ pub(super) fn reach(device: &Device) -> Reach {
 
 fn status(device: &Device) -> DeviceStatus {
     DeviceStatus {
-        online: device.session.is_some(),
+        online: device.session().is_some(),
         last_login_ms: device.last_login_ms,
     }
 }

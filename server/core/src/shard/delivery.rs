@@ -33,10 +33,10 @@ impl Shard {
             }
             return;
         };
-        if message.kept && device.tail.is_some() {
-            device.tail = Some(message.id);
+        if message.kept && device.tail().is_some() {
+            device.set_tail(message.id);
         }
-        let session = device.session;
+        let session = device.session();
         let live = session.and_then(|session| match self.sessions.get_mut(&session) {
             Some(Session::Live(live)) => Some((session, live)),
             _ => None,
@@ -183,7 +183,7 @@ impl Shard {
         if let Some(tail) = live.outbox.caught_up_to()
             && let Some(device) = self.devices.get_mut(live.cid)
         {
-            device.tail = Some(tail);
+            device.set_tail(tail);
         }
         self.pump(now, session, effects);
     }

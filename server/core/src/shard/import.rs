@@ -17,7 +17,7 @@ impl Shard {
         } = imported;
         match (self.devices.get_mut(cid), cursor) {
             (Some(device), _) => {
-                device.secret_hash = row.secret_hash;
+                device.set_secret_hash(&row.secret_hash);
                 device.switches = Switches::of(&row);
             }
             (None, Some(cursor)) => {

@@ -258,7 +258,7 @@ impl Shard {
                 effects,
             );
         }
-        if let Some(old) = device.session {
+        if let Some(old) = device.session() {
             self.counters.replaced += 1;
             self.forget(old);
             let text = "a newer login of the same CID".to_owned();
@@ -274,11 +274,11 @@ impl Shard {
         let heartbeat_s = self.heartbeat_s(hello.heartbeat_s);
         let generation = self.next_generation();
         let device = self.devices.get_mut(cid).expect("just seen");
-        device.session = Some(session);
+        device.set_session(Some(session));
         device.newly_active |= Day::of_ms(device.last_login_ms) < Day::of_ms(now.wall_ms);
         device.last_login_ms = now.wall_ms;
         device.last_seen_ms = now.wall_ms;
-        let caught_up = device.tail.is_some_and(|tail| tail <= device.acked);
+        let caught_up = device.tail().is_some_and(|tail| tail <= device.acked);
         let mut live = Live {
             cid,
             generation,

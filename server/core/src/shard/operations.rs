@@ -205,7 +205,7 @@ impl Shard {
         device.switches = switches;
         if was_held
             && !switches.push_off
-            && let Some(session) = device.session
+            && let Some(session) = device.session()
         {
             self.pump(now, session, effects);
         }
