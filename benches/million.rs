@@ -1,9 +1,12 @@
-//! What a million registered devices cost: the time of an expression of eight conditions, and of a
+//! What a million registered devices cost: memory, the time of an expression of eight conditions, and of a
 //! start over a store that holds them with tags and a message each.
 //!
 //! `cargo bench --bench million [-- --devices N]`; prints a table, asserts nothing. The devices are
 //! shared out over two shards, as on two cores; each shard answers for its own, at the same time as
 //! the others, so the time of an expression is that of the slower one.
+
+#[path = "million/held.rs"]
+mod held;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,9 +21,9 @@ use server::store::committer::Committer;
 use server::store::{Store, StoreBounds, recovery};
 use server::telemetry::Telemetry;
 use server_core::command::{Push, Reach, Storage};
-use server_core::devices::Devices;
+use server_core::devices::{Device, Devices};
 use server_core::group::{Audience, Condition, ConditionKey, ConditionOp};
-use server_core::ids::{AppNo, SessionId, Ticket};
+use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
 use server_core::op::{Op, Origin};
 
 const SHARDS: u16 = 2;
@@ -50,6 +53,7 @@ fn main() {
         filled.elapsed().as_secs_f64(),
         store_len
     );
+    weigh(devices_len);
     let loaded = load(&store_path);
     expression(&loaded);
     drop(loaded);
@@ -168,17 +172,54 @@ fn size_of(path: &Path) -> u64 {
         .sum()
 }
 
+/// As the server does: each shard's by a thread of its own.
 fn load(path: &Path) -> Vec<Devices> {
     let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("the store opens");
-    let mut known = Default::default();
-    let view = store.view(&mut known).expect("a view");
     let started = Instant::now();
-    let devices = recovery::devices(&view, SHARDS).expect("read");
+    let devices: Vec<Devices> = std::thread::scope(|scope| {
+        let read = |shard| {
+            let store = &store;
+            scope.spawn(move || {
+                let mut known = Default::default();
+                let view = store.view(&mut known).expect("a view");
+                recovery::devices_of(&view, ShardNo(shard), SHARDS).expect("read")
+            })
+        };
+        let threads: Vec<_> = (0..SHARDS).map(read).collect();
+        let devices = threads.into_iter().map(|thread| thread.join());
+        devices.collect::<Result<_, _>>().expect("all read well")
+    });
     println!(
-        "devices, cursors and tags read by one thread in {} ms",
+        "devices, cursors and tags read by a thread for each shard in {} ms",
         started.elapsed().as_millis()
     );
     devices
+}
+
+/// What the allocator holds for so many devices without a tag, each byte counted.
+fn weigh(devices_len: u64) {
+    let row = DeviceRow {
+        app: APP.0,
+        install: [0; 16],
+        secret_hash: [7; 32],
+        created_ms: 0,
+        platform: 1,
+        sdk_version: String::new(),
+        push_off: false,
+        blocked: false,
+        notify_off: false,
+    };
+    let before = held::bytes();
+    let mut devices = Devices::default();
+    for n in 0..devices_len {
+        devices.put(cid(n), Device::new(&row, None));
+    }
+    let bytes = held::bytes() - before;
+    println!(
+        "{} devices without tags in memory: {:.1} bytes each",
+        devices.len(),
+        bytes as f64 / devices_len as f64
+    );
 }
 
 fn expression(shards: &[Devices]) {
