@@ -24,12 +24,12 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// A sixteenth of the limit is kept from devices, within bounds that fit small and large
+    /// A twenty-fifth of the limit is kept from devices, within bounds that fit small and large
     /// limits; the store has half of that, to its own bound, and HTTP has the rest.
     pub fn of_limit(files: u64, shards: u16, has_admin: bool) -> Shares {
         let files = usize::try_from(files).unwrap_or(usize::MAX);
         let own = DESCRIPTORS_OWN + DESCRIPTORS_PER_SHARD * usize::from(shards);
-        let reserved = (files / 16).clamp(DESCRIPTORS_RESERVED_MIN, DESCRIPTORS_RESERVED_MAX);
+        let reserved = (files / 25).clamp(DESCRIPTORS_RESERVED_MIN, DESCRIPTORS_RESERVED_MAX);
         let store = (reserved / 2).min(STORE_FILES_MAX);
         let http = reserved - store;
         // Who fills the one listener must not lock operators out of the other.
@@ -76,6 +76,8 @@ mod tests {
         let shares = Shares::of_limit(1 << 20, 8, false);
         assert_eq!(shares.third_parties, HTTP_CONNECTIONS_MAX);
         assert_eq!(shares.store, STORE_FILES_MAX);
+        // What one process is measured with.
+        assert!(Shares::of_limit(20_000, 2, false).devices >= 19_000);
         let shares = Shares::of_limit(u64::MAX, 8, true);
         assert_eq!(shares.operators, HTTP_ADMIN_CONNECTIONS_MAX);
     }
