@@ -18,10 +18,10 @@ use glommio::timer::Timer;
 
 use super::ShardLoop;
 
-/// Primes, in ms. A sleep that should not be is over within half a second, or after a turn that
-/// was longer within three times that turn; a shard that rests wakes up some thirteen times a
-/// second for all of them together.
-const PERIODS_MS: [u64; 7] = [211, 307, 401, 503, 1009, 3001, 9001];
+/// Primes, in ms. Beside the tick a sleep that should not be is over within about a second, or after a turn that was
+/// longer within three times that turn. Each wake-up costs a shard a tenth of a millisecond, so there are few: not
+/// two a second for all of them together.
+const PERIODS_MS: [u64; 4] = [1009, 2003, 5003, 9001];
 
 impl ShardLoop {
     /// Lets the timers run until the shard ends; the longest must not hold up that end.
