@@ -19,6 +19,7 @@ use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 use hdrhistogram::Histogram;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use server::limits::TURN_MAX;
 use server::mesh::{Bell, Inbox, Sender};
 
 /// Messages of a saturated run.
@@ -111,7 +112,7 @@ fn on_a_shard<T: Send + 'static, R: Send + 'static>(
         .io_memory(64 * 1024)
         .ring_depth(1024)
         .spawn(move || async move {
-            let latency = Latency::Matters(Duration::from_millis(1));
+            let latency = Latency::Matters(TURN_MAX);
             let queue =
                 glommio::executor().create_task_queue(Shares::Static(1000), latency, "shard");
             let is_over = Rc::new(Cell::new(false));

@@ -388,6 +388,11 @@ pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + STORE_FILES_M
 /// Descriptors that a server has open before anybody comes, without those of its shards.
 pub const DESCRIPTORS_OWN: usize = 24;
 
+/// After how long a shard looks at its rings though nothing came in. It does not make it quicker, for what comes in
+/// interrupts it at once. When it passes before the first task of a turn has run, glommio parks over what could run
+/// (`server/src/shard_loop/night_watch.rs`): so it is longer than a thread usually waits for its core.
+pub const TURN_MAX: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Descriptors of a shard: its rings, events and listener.
 pub const DESCRIPTORS_PER_SHARD: usize = 8;
 

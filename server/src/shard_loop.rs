@@ -35,6 +35,7 @@ use server_core::shard::Shard;
 use server_core::wheel::TICK_MS;
 
 use crate::ask::{Question, ToIngress};
+use crate::limits::TURN_MAX;
 use crate::mesh::Sender;
 use crate::net::{Connection, DeviceListener, Parcel, Places, Scratch};
 use crate::telemetry::{Doorway, Telemetry};
@@ -149,8 +150,8 @@ pub struct Parts {
 pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     let queue = glommio::executor().create_task_queue(
         glommio::Shares::Static(1000),
-        // A foreign message must not wait for the preempt timer of a busy core.
-        glommio::Latency::Matters(Duration::from_millis(1)),
+        // What it waits for interrupts it: sockets, and what other threads say.
+        glommio::Latency::Matters(TURN_MAX),
         "shard",
     );
     let this = Rc::new(ShardLoop {

@@ -23,9 +23,13 @@ impl Bell {
         self.0.wake();
     }
 
-    /// Sleeps until `ready` holds. `ready` must look at what producers do before they ring.
+    /// Sleeps until `ready` holds. `ready` must look at what producers do before they ring. While
+    /// there is something to do, whoever rings finds nobody to wake.
     pub async fn until(&self, mut ready: impl FnMut() -> bool) {
         poll_fn(|cx| {
+            if ready() {
+                return Poll::Ready(());
+            }
             self.0.register(cx.waker());
             if ready() {
                 Poll::Ready(())
