@@ -48,6 +48,16 @@ fn given_a_data_folder_in_use_when_served_again_should_say_so_and_fail() {
 }
 
 #[test]
+fn given_a_server_when_it_runs_should_take_memory_in_small_pages() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), 1, &[]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid()));
+    let status = status.expect("a running process");
+    // The kernel fills huge ones up behind the allocator's back.
+    assert!(status.contains("THP_enabled:\t0"), "{status}");
+}
+
+#[test]
 fn given_wrong_settings_when_served_should_name_them() {
     let dir = tempfile::tempdir().expect("a folder");
     let config = dir.path().join("ringpost.toml");

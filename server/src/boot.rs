@@ -133,6 +133,7 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> BootError {
 pub fn serve(config: Config, sources: Sources) -> Result<(), BootError> {
     // Whatever is created from here on holds secrets: for its owner alone.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    preflight::take_small_pages();
     let resources = preflight::resources();
     let shards = config.shards.unwrap_or(resources.usable_cores);
     preflight::check(shards, resources.files)?;

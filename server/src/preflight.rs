@@ -55,6 +55,15 @@ pub struct Resources {
     pub files: u64,
 }
 
+/// Has the kernel give this process memory in small pages only.
+///
+/// The allocator asks for huge ones and gives back parts of them. The kernel fills those parts up
+/// again behind its back, a piece every ten seconds, so that memory which is not used rises for hours.
+pub fn take_small_pages() {
+    // A kernel that does not know of huge pages gives none.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// Looks at CPUs and files, and raises the soft file limit to the hard one.
 pub fn resources() -> Resources {
     let files = raise(Resource::Nofile);
