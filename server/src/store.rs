@@ -21,5 +21,5 @@ mod tables;
 mod view;
 
 pub use keyspaces::{OpenError, Store, StoreBounds, name_of};
-pub use memory::StoreMemory;
+pub use memory::{Held, StoreMemory};
 pub use view::View;

@@ -18,6 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 use server_core::counters::Counters;
 use server_core::ids::ShardNo;
 
+use crate::store::Held;
+
 pub use log::{LogFilter, LogFormat, parse_filter, start_log};
 pub use shard_cells::Doorway;
 use shard_cells::ShardCells;
@@ -50,11 +52,45 @@ pub struct Telemetry {
     commit_ops: Counter,
     syncs: Counter,
     commit_seconds: Histogram,
+    store_holds: StoreCells,
     connections_denied: Counter,
     proxy_headers_refused: Counter,
     reload_succeeded: Gauge,
     reload_seconds: Gauge,
     webhooks: WebhookCells,
+}
+
+#[derive(Debug, Default)]
+struct StoreCells {
+    cached: Gauge,
+    cached_max: Gauge,
+    unwritten: Gauge,
+}
+
+impl StoreCells {
+    fn registered(registry: &mut Registry) -> Self {
+        let cells = StoreCells::default();
+        for (name, help, gauge) in [
+            (
+                "store_cached",
+                "Rows that the store keeps for reading, and what finds them",
+                &cells.cached,
+            ),
+            (
+                "store_cached_max",
+                "Most that the store keeps for reading",
+                &cells.cached_max,
+            ),
+            (
+                "store_unwritten",
+                "Changes that are not in a table yet",
+                &cells.unwritten,
+            ),
+        ] {
+            registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
+        }
+        cells
+    }
 }
 
 #[derive(Debug, Default)]
@@ -140,6 +176,7 @@ impl Telemetry {
         let commit_seconds = latency();
         let help = "Time to apply, write and sync one batch";
         registry.register_with_unit("store_commit", help, Unit::Seconds, commit_seconds.clone());
+        let store_holds = StoreCells::registered(&mut registry);
         let (connections_denied, proxy_headers_refused) = (Counter::default(), Counter::default());
         registry.register(
             "connections_denied",
@@ -177,6 +214,7 @@ impl Telemetry {
             commit_ops,
             syncs,
             commit_seconds,
+            store_holds,
             connections_denied,
             proxy_headers_refused,
         })
@@ -220,6 +258,18 @@ impl Telemetry {
             self.syncs.inc();
         }
         self.commit_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// What the store has in memory, as of the last commit.
+    pub fn store_holds(&self, held: Held) {
+        let cells = &self.store_holds;
+        for (cell, bytes) in [
+            (&cells.cached, held.cached),
+            (&cells.cached_max, held.cached_max),
+            (&cells.unwritten, held.unwritten),
+        ] {
+            cell.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
     }
 
     /// A device connection was closed because of its address.

@@ -212,6 +212,7 @@ impl Committer {
                 reason: error.to_string(),
             })?;
         self.ids = ids;
+        self.telemetry.store_holds(self.store.held());
         self.telemetry
             .committed(batch.len(), applied.must_last, started.elapsed());
         Ok(applied.events)

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use server_core::clock::Day;
 use server_core::rows::{Keyspace, RowsError, WriteSet};
 
 use super::damage::{self, Damage, Remedy};
 use super::journal::COMMITS_KEY;
-use super::memory::{self, StoreMemory};
+use super::memory::{self, Held, StoreMemory};
 use super::room::Room;
 use super::synced::{self, Synced};
 use crate::limits::{
@@ -174,8 +175,16 @@ fn day_keyspace(name: &str) -> Option<Keyspace> {
     }
 }
 
+/// How each keyspace is made. What is read of a table goes through the cache, its index and its
+/// filter too: by itself fjall keeps those of young tables in memory beside it, which is a part of
+/// all that is stored and has no bound. In small blocks, so that no long one drives others out.
 pub(super) fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX)
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES_MAX)
+        .index_block_pinning_policy(PinningPolicy::all(false))
+        .filter_block_pinning_policy(PinningPolicy::all(false))
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
 }
 
 type Parts = (
@@ -311,6 +320,15 @@ impl Store {
     /// How many commits were synced since the store was made.
     pub fn commits(&self) -> u64 {
         self.synced.next() - 1
+    }
+
+    /// What it has in memory now.
+    pub fn held(&self) -> Held {
+        Held {
+            cached: self.db.cache_size(),
+            cached_max: self.db.cache_capacity(),
+            unwritten: self.db.write_buffer_size(),
+        }
     }
 
     /// Its folder.

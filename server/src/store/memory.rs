@@ -63,6 +63,17 @@ impl StoreMemory {
     }
 }
 
+/// What a store has in memory, in bytes as fjall counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Rows kept for reading, with the indexes and filters of their tables.
+    pub cached: u64,
+    /// Most of these.
+    pub cached_max: u64,
+    /// Changes that are not in a table yet.
+    pub unwritten: u64,
+}
+
 /// Writes the largest of these memtables out until those that are left hold at most half of `max`
 /// bytes, if they hold more than `max` now.
 pub(super) fn write_out<'a>(
@@ -175,5 +186,49 @@ mod tests {
             assert!(held <= most, "{held} bytes gathered, more than {most}");
         }
         assert!(written > 5 * memory.unwritten(), "only {written} bytes");
+    }
+
+    #[test]
+    fn given_tables_that_pile_up_when_looked_at_should_keep_next_to_nothing_of_them_beside_the_cache()
+     {
+        let dir = tempfile::tempdir().expect("a folder");
+        let memory = StoreMemory::of_mib(STORE_MEMORY_MIB_MIN).expect("the least");
+        let store = Store::open(dir.path(), StoreBounds { files: 64, memory }).expect("made");
+        let mut days = store.days().expect("none yet");
+        // Ids rise, as those of tasks do: a table is moved down as it is, and is never merged.
+        for batch in 0..400u64 {
+            let mut writes = WriteSet::default();
+            for row in 0..500u64 {
+                let key = (batch * 500 + row).to_be_bytes().to_vec();
+                writes.messages.push((Day(1), key, vec![7; 100]));
+            }
+            store.commit(&mut days, writes, false).expect("written");
+        }
+        let day = days.values().next().expect("a day");
+        day.rotate_memtable_and_wait().expect("written");
+        let tables = day.tree.table_count();
+        let beside = day.tree.pinned_filter_size() + day.tree.pinned_block_index_size();
+        assert!(tables > 2, "{tables} tables");
+        assert!(beside < 10_000, "{beside} bytes of {tables} tables");
+    }
+
+    #[test]
+    fn given_changes_when_asked_what_is_held_should_count_them_and_what_was_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let memory = StoreMemory::of_mib(STORE_MEMORY_MIB_MIN).expect("the least");
+        let store = Store::open(dir.path(), StoreBounds { files: 64, memory }).expect("made");
+        let before = store.held();
+        assert_eq!(before.cached_max, memory.cache());
+        let mut days = store.days().expect("none yet");
+        let mut writes = WriteSet::default();
+        let key = b"key".to_vec();
+        writes.messages.push((Day(1), key.clone(), vec![7; 10_000]));
+        store.commit(&mut days, writes, false).expect("written");
+        let held = store.held();
+        assert!(held.unwritten >= before.unwritten + 10_000, "{held:?}");
+        let day = days.values().next().expect("a day");
+        day.rotate_memtable_and_wait().expect("written");
+        assert!(day.get(&key).expect("read").is_some());
+        assert!(store.held().cached >= held.cached + 10_000, "{held:?}");
     }
 }
