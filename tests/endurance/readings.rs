@@ -43,12 +43,6 @@ pub(crate) fn pass(span: Duration) {
     }
 }
 
-/// The middle one of these, the lower of two.
-fn median(mut numbers: Vec<u64>) -> f64 {
-    numbers.sort_unstable();
-    numbers[(numbers.len() - 1) / 2] as f64
-}
-
 impl Readings {
     /// None yet.
     pub(crate) fn begin() -> Readings {
@@ -86,36 +80,35 @@ impl Readings {
         rests.push(rest);
     }
 
-    /// Prints what was read, draws the curve into a folder if there is one; the worst growth of
-    /// memory from the first half of the readings after a fault to their second half, in percent.
+    /// Prints what was read, draws the curve into a folder if there is one; the growth of memory from
+    /// the first half of the readings to the second, in percent, as many after each fault in both.
     /// `None`: too few to compare.
     pub(crate) fn show(self, folder: Option<&Path>) -> Option<f64> {
         Curve::of_readings(self.curve).show("soak", folder);
-        let mut worst: Option<f64> = None;
+        let (mut early, mut late, mut compared) = (0, 0, 0);
         for (fault, rests) in &self.rests {
             let (first, last) = (rests[0], rests[rests.len() - 1]);
             println!(
-                "after {fault}: {} times, memory {} to {} KiB, files {} to {}, threads {} to {}",
+                "after {fault}: {} times, files {} to {}, threads {} to {}",
                 rests.len(),
-                first.kib,
-                last.kib,
                 first.files,
                 last.files,
                 first.threads,
                 last.threads
             );
-            let (early, late) = rests.split_at(rests.len() / 2);
-            if early.is_empty() {
-                continue;
-            }
-            let of = |rests: &[Rest]| median(rests.iter().map(|rest| rest.kib).collect());
-            let drift = (of(late) / of(early) - 1.0) * 100.0;
-            worst = Some(worst.map_or(drift, |worst| worst.max(drift)));
+            let kib: Vec<u64> = rests.iter().map(|rest| rest.kib).collect();
+            println!("memory in KiB: {kib:?}");
+            let half = kib.len() / 2;
+            early += kib[..half].iter().sum::<u64>();
+            late += kib[kib.len() - half..].iter().sum::<u64>();
+            compared += half;
         }
-        match worst {
-            Some(drift) => println!("verdict: memory drifts by {drift:+.1} % at most"),
-            None => println!("verdict: each fault came once, nothing to compare"),
+        if compared == 0 {
+            println!("verdict: each fault came once, nothing to compare");
+            return None;
         }
-        worst
+        let drift = (late as f64 / early as f64 - 1.0) * 100.0;
+        println!("verdict: memory drifts by {drift:+.1} %, {compared} readings to {compared}");
+        Some(drift)
     }
 }

@@ -4,7 +4,7 @@
 //! devices go home after everybody else, so that nothing is pushed to one that has left.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,15 +20,16 @@ pub(crate) struct Orders {
     is_empty: AtomicBool,
     is_rest: AtomicBool,
     resting: AtomicUsize,
-    /// Pause of each thread after each of its turns.
-    pace: Duration,
+    /// Pause of each thread after each of its turns, in ms.
+    pace_ms: AtomicU64,
 }
 
 impl Orders {
     /// Waits for the next turn, and calls `meanwhile` as long as there is none; `false`: go home.
     pub(crate) fn next_turn(&self, mut meanwhile: impl FnMut(Duration)) -> bool {
-        if !self.pace.is_zero() {
-            meanwhile(self.pace);
+        let pace_ms = self.pace_ms.load(Ordering::SeqCst);
+        if pace_ms > 0 {
+            meanwhile(Duration::from_millis(pace_ms));
         }
         if self.is_rest.load(Ordering::SeqCst) {
             self.resting.fetch_add(1, Ordering::SeqCst);
@@ -62,15 +63,19 @@ pub(crate) struct Shift {
 impl Shift {
     /// Nobody yet. With a pace, each thread pauses that long after each turn.
     pub(crate) fn new(pace: Duration) -> Shift {
-        let orders = Orders {
-            pace,
-            ..Orders::default()
-        };
-        Shift {
-            orders: Arc::new(orders),
+        let shift = Shift {
+            orders: Arc::default(),
             threads: Vec::new(),
             devices: Vec::new(),
-        }
+        };
+        shift.set_pace(pace);
+        shift
+    }
+
+    /// Another pause from the next turn on.
+    pub(crate) fn set_pace(&self, pace: Duration) {
+        let pace_ms = u64::try_from(pace.as_millis()).expect("a short pause");
+        self.orders.pace_ms.store(pace_ms, Ordering::SeqCst);
     }
 
     /// One more thread.
