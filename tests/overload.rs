@@ -2,9 +2,9 @@
 //! repeated, those who are served notice nothing, memory stays inside a budget and comes back.
 //!
 //! Always: a load ends when what it is for has happened, and never by a clock; latencies are
-//! printed and not asserted. All of it at once takes minutes, and is asked for by `--ignored`; with 18,000
-//! devices, beside which nothing else should run:
-//! `RINGPOST_OVERLOAD=full RINGPOST_PATIENCE_S=600 RINGPOST_CURVES=target/overload cargo test --release --test overload -- --nocapture --test-threads 1 --ignored`.
+//! printed and not asserted. All of it at once is small by itself; with 18,000 devices, beside which
+//! nothing else should run:
+//! `RINGPOST_PATIENCE_S=600 RINGPOST_CURVES=target/overload cargo test --release --test overload -- --ignored --nocapture --test-threads 1`.
 
 #[path = "overload/crowd.rs"]
 mod crowd;
@@ -34,7 +34,7 @@ use probe::Probe;
 use sdk_sim::bootstrap::Bootstrap;
 use sdk_sim::third_party::{BlockingThirdParty, CallError, Credentials, random_request_id};
 use serde_json::json;
-use server::limits::{HTTP_BODIES_HELD_LEN_MAX, STORE_MEMORY_MIB_DEFAULT};
+use server::limits::{HTTP_BODIES_HELD_LEN_MAX, STORE_MEMORY_MIB_MIN};
 use server_core::limits::COMMIT_BYTES_IN_FLIGHT_MAX;
 use server_core::placement::Slot;
 
@@ -46,9 +46,11 @@ const TIMES: usize = 3;
 /// Requests that must have been taken meanwhile: more than fit into the queues before the disk.
 const TAKEN_MIN: usize = 20;
 
-/// Memory that the store may keep of what it was given, in KiB: a quarter more than it is given, for
-/// the allocator's share.
-const STORE_KIB: u64 = STORE_MEMORY_MIB_DEFAULT * 1024 * 5 / 4;
+/// What the store is given, in MiB: the least, so that it is soon full and what is held beside it shows.
+const STORE_MIB: u64 = STORE_MEMORY_MIB_MIN;
+
+/// Memory that the store may keep, in KiB: a half more than it is given, for the allocator's share.
+const STORE_KIB: u64 = STORE_MIB * 1024 * 3 / 2;
 
 /// Memory that one connection of a device may take while it is logged in, in KiB.
 const CONNECTION_KIB: u64 = 16;
@@ -71,30 +73,30 @@ struct Scale {
     pushers: usize,
     /// Third parties that send bodies of 10 MB at once.
     senders: usize,
+    /// Devices that are pushed to one push after the other, for the time that one takes.
+    probes: u8,
     /// By how much each flush of the disk is delayed, in ms.
     flush_ms: u32,
 }
 
 impl Scale {
-    fn wanted() -> Scale {
-        let is_full = std::env::var("RINGPOST_OVERLOAD").is_ok_and(|text| text == "full");
-        match is_full {
-            false => Scale {
-                devices: 300,
-                readers: 8,
-                pushers: 40,
-                senders: 2,
-                flush_ms: 200,
-            },
-            true => Scale {
-                devices: 18_000,
-                readers: 50,
-                pushers: 40,
-                senders: 4,
-                flush_ms: 50,
-            },
-        }
-    }
+    const SMALL: Scale = Scale {
+        devices: 300,
+        readers: 8,
+        pushers: 40,
+        senders: 2,
+        probes: 4,
+        flush_ms: 300,
+    };
+
+    const FULL: Scale = Scale {
+        devices: 18_000,
+        readers: 50,
+        pushers: 40,
+        senders: 4,
+        probes: 16,
+        flush_ms: 50,
+    };
 
     /// What the bounds of the server add up to: bodies and their commits, the store, connections.
     fn budget_kib(&self, at_rest_kib: u64) -> u64 {
@@ -135,20 +137,30 @@ fn push_to_all(party: &BlockingThirdParty) -> String {
 }
 
 #[test]
-#[ignore = "minutes, and memory that depends on how fast the machine is"]
 fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_and_give_memory_back()
  {
-    let scale = Scale::wanted();
+    overload(&Scale::SMALL);
+}
+
+#[test]
+#[ignore = "minutes, and a machine of its own"]
+fn given_eighteen_thousand_devices_and_everything_at_once_when_it_lasts_should_do_the_same() {
+    overload(&Scale::FULL);
+}
+
+fn overload(scale: &Scale) {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Disk::new(dir.path());
     // A receiver is tried again soon, so that the test need not wait for it when it is well.
-    let toml =
-        "[webhooks]\nallow_private = true\ntimeout_s = 2\nretry_first_ms = 100\nretry_most_s = 1\n";
+    let toml = format!(
+        "[webhooks]\nallow_private = true\ntimeout_s = 2\nretry_first_ms = 100\nretry_most_s = 1\n\
+         [store]\nmemory_mib = {STORE_MIB}\n"
+    );
     let mut surroundings = disk.surroundings();
     // The allocator gives back at once: what is read is what the server holds.
     let at_once = ("MIMALLOC_PURGE_DELAY", "0".to_owned());
     surroundings.variables.push(at_once);
-    let server = Server::start_in(dir.path(), SHARDS, toml, surroundings);
+    let server = Server::start_in(dir.path(), SHARDS, &toml, surroundings);
     let app = make_app(&server);
     let app_id = app.app.appid.clone();
     let receiver = Receiver::start(SILENCE);
@@ -175,10 +187,11 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
     let at_rest_kib = rss_kib(server.pid());
     let mut reading = Reading::of(server.pid());
 
+    // Whoever registers behind a full queue waits for it, which is not what this is about.
+    let nuisance = Nuisance::begin(&server, scale.readers, scale.senders);
+    let probe = Probe::begin(&server, scale.probes);
     disk.delay(scale.flush_ms);
     let crowd = Crowd::gather(scale.pushers, &app.http, &Credentials::from(&app), &cids);
-    let nuisance = Nuisance::begin(&server, scale.readers, scale.senders);
-    let probe = Probe::begin(&server);
     let started = Instant::now();
     let at_once = scale.devices.to_string();
     let returning = std::thread::spawn(move || {
@@ -192,6 +205,7 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
     });
     let broadcast = Instant::now();
     let task = push_to_all(&party);
+    println!("the broadcast was taken after {:.1?}", broadcast.elapsed());
     neighbours.notice_no_overload();
     let mut storm = returning.join().expect("all devices came in");
     let all_in = Instant::now();
@@ -199,6 +213,8 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
         (storm.events().count("push") >= scale.devices).then_some(())
     });
     let broadcast_over = Instant::now();
+    // Refused at the door, which holds so many bodies, or by a shard, whose queue before the disk is
+    // full: which of them comes first is a matter of how fast the machine is.
     let (accepted, refused) = wait_for("more than the store takes", || {
         neighbours.notice_no_overload();
         let (accepted, refused) = crowd.counts.read();
@@ -220,7 +236,6 @@ fn given_too_much_of_everything_at_once_when_it_lasts_should_refuse_the_excess_a
         Crowd::request_len(),
         nuisance.bodies_refused()
     );
-    assert!(busy > 0, "the queue before the disk was never full");
     assert_eq!(
         server.metric("ringpost_heartbeat_timeouts_total"),
         0,

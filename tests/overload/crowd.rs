@@ -21,8 +21,9 @@ const BATCH: usize = 200;
 /// Characters of a message, as many as the API takes: 9 KiB.
 const CHARACTERS: usize = 3072;
 
-/// Before a refused request is repeated.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Before a refused request is repeated: a wait that an honest third party takes, and forty of them
+/// still ask for several times what is taken.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests so far, by how they were answered.
 #[derive(Debug, Default)]
