@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 use rustls::client::{
     ClientConfig, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{NamedGroup, RootCertStore};
@@ -44,7 +44,7 @@ impl Tls {
     /// [`TlsError`]: not PEM, no certificate in it, or one that rustls refuses.
     pub fn trusting(ca_pem: &str) -> Result<Self, TlsError> {
         let roots = roots_of(ca_pem)?;
-        let mut base = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let mut base = ClientConfig::builder_with_provider(Arc::new(provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -59,6 +59,24 @@ impl Tls {
         DeviceTls {
             config: Arc::new(config),
         }
+    }
+}
+
+/// What phones with AES in hardware ask for first. A server follows the client's order, and rustls's own begins with
+/// AES-256 and its SHA-384, and with a share of ML-KEM, which cost both sides more in each handshake.
+fn provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![
+            aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256,
+            aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384,
+        ],
+        kx_groups: vec![
+            aws_lc_rs::kx_group::X25519,
+            aws_lc_rs::kx_group::SECP256R1,
+            aws_lc_rs::kx_group::SECP384R1,
+        ],
+        ..aws_lc_rs::default_provider()
     }
 }
 
