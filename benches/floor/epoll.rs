@@ -144,7 +144,6 @@ fn accept(
             Err(Errno::CONNABORTED | Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
         };
-        rustix::net::sockopt::set_tcp_nodelay(&fd, true)?;
         let connection = if devices {
             floor.device(fd)
         } else {

@@ -5,11 +5,13 @@
 //! until it is ended; `ringpost-sim load` takes the `bootstrap.json` in DIR.
 
 mod beat;
+mod buffers;
 mod door;
 mod epoll;
 mod floor;
 mod readiness;
 mod records;
+mod ring;
 mod session;
 mod traffic;
 
@@ -20,6 +22,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use self::beat::Beat;
 use self::floor::Floor;
+use self::ring::Hearing;
 use self::session::Keeping;
 
 // As in the server: memory is compared.
@@ -65,6 +68,10 @@ struct Serve {
 enum By {
     /// epoll, one system call for each read and each send
     Epoll,
+    /// io_uring, with reads that stay
+    Ring,
+    /// io_uring, with polls that stay: the least memory in the kernel
+    RingPoll,
 }
 
 fn main() -> ExitCode {
@@ -86,8 +93,11 @@ fn run(serve: &Serve) -> Result<(), Box<dyn std::error::Error>> {
     let floor = Floor::new(ready.tls, serve.tls);
     let beat = Beat::new(serve.self_push, serve.size as usize);
     println!("{}", ready.line);
+    let (devices, doors) = (&ready.devices, &ready.doors);
     match serve.by {
-        By::Epoll => epoll::run(floor, &ready.devices, &ready.doors, beat)?,
+        By::Epoll => epoll::run(floor, devices, doors, beat)?,
+        By::Ring => ring::run(floor, devices, doors, beat, Hearing::Recv)?,
+        By::RingPoll => ring::run(floor, devices, doors, beat, Hearing::Poll)?,
     }
     Ok(())
 }

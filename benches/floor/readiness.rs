@@ -67,6 +67,8 @@ fn listener() -> Result<TcpListener, Box<dyn Error>> {
         flags,
         Some(ipproto::TCP),
     )?;
+    // What is accepted has it, too.
+    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
     let address = SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0);
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
