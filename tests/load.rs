@@ -87,6 +87,13 @@ fn leaves(path: &str, value: &Value, names: &mut Vec<String>) {
 
 /// All `count` pushes of `size` bytes were accepted, received and acked once.
 fn assert_whole(report: &Value, count: u64, size: u64) {
+    assert_received(report, count, size);
+    assert_eq!(report["latency"]["http_answer"]["count"], count);
+    assert_eq!(report["latency"]["send_lag"]["count"], count);
+}
+
+/// The same, whatever number of requests they came by.
+fn assert_received(report: &Value, count: u64, size: u64) {
     let pushes = &report["pushes"];
     for name in ["offered", "accepted", "received", "acked"] {
         assert_eq!(pushes[name], count, "{name}: {pushes}");
@@ -95,8 +102,6 @@ fn assert_whole(report: &Value, count: u64, size: u64) {
         assert_eq!(pushes[name], 0, "{name}: {pushes}");
     }
     assert_eq!(pushes["refused"], Value::Object(serde_json::Map::new()));
-    assert_eq!(report["latency"]["http_answer"]["count"], count);
-    assert_eq!(report["latency"]["send_lag"]["count"], count);
     let bytes = |name: &str| report["bytes"][name].as_u64();
     assert_eq!(bytes("payload"), Some(count * size));
     assert_eq!(bytes("payload_expected"), Some(count * size));
@@ -171,12 +176,38 @@ fn given_pushes_when_sent_should_count_each_on_both_sides() {
     assert_bytes_below_tls(&unicast);
     assert_eq!(unicast["latency"]["receipt"]["count"], 120);
     assert_eq!(unicast["settings"]["rate_per_s"], 60);
-    let fanout = report(&server, dir.path(), &["fanout", "--devices", "40"]);
-    assert_whole(&fanout, 40, 128);
-    assert_bytes_below_tls(&fanout);
-    assert!(fanout["notes"].to_string().contains("no tag or app push"));
+    let batches = [
+        "unicast",
+        "--devices",
+        "7",
+        "--rate",
+        "200",
+        "--duration",
+        "1",
+        "--batch",
+        "60",
+    ];
+    let batches = report(&server, dir.path(), &batches);
+    assert_whole(&batches, 200, 128);
+    assert_eq!(batches["settings"]["batch"], 60);
     wait_for("the server's own count", || {
-        (server.metric("ringpost_messages_acked_total") == 160).then_some(())
+        (server.metric("ringpost_messages_acked_total") == 320).then_some(())
+    });
+}
+
+#[test]
+fn given_pushes_to_the_whole_app_when_sent_should_count_each_device_once() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), 2, &[]);
+    let args = ["fanout", "--devices", "40", "--broadcasts", "3"];
+    let fanout = report(&server, dir.path(), &args);
+    assert_received(&fanout, 120, 128);
+    assert_bytes_below_tls(&fanout);
+    assert_eq!(fanout["latency"]["receipt"]["count"], 120);
+    assert_eq!(fanout["latency"]["http_answer"]["count"], 3);
+    assert_eq!(fanout["settings"]["broadcasts"], 3);
+    wait_for("the server's own count", || {
+        (server.metric("ringpost_messages_acked_total") == 120).then_some(())
     });
 }
 

@@ -31,6 +31,15 @@ const DURATION_S_MAX: i64 = 24 * 60 * 60;
 /// Most characters of a transmission, as the API has it. More: refused by the command line.
 const SIZE_MAX: i64 = 3072;
 
+/// Most pushes in one request, as the API has it. More: refused by the command line.
+const BATCH_MAX: i64 = 200;
+
+/// Most broadcasts of one run. More: refused by the command line.
+const BROADCASTS_MAX: i64 = 10_000;
+
+/// Longest heartbeat that a device may wish, in seconds. More: refused by the command line.
+const HEARTBEAT_S_MAX: i64 = 7_200;
+
 /// Most HTTP connections: each is a file of this process and one of the server's 10,000.
 /// More: refused by the command line.
 const CONNECTIONS_MAX: i64 = 4096;
@@ -47,7 +56,7 @@ pub enum Scenario {
     Resume,
     /// Single pushes at a fixed rate, open loop
     Unicast,
-    /// One push to each device, all due at once
+    /// Pushes to the whole app, one after the other
     Fanout,
     /// Pushes are stored for devices that are away; then all return
     Offline,
@@ -86,6 +95,15 @@ pub struct Load {
     /// Messages stored for each device (offline)
     #[arg(long, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub messages: u32,
+    /// Pushes in one request, by /push/single/batch/cid if more than one (unicast, mixed, offline)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=BATCH_MAX))]
+    pub batch: u32,
+    /// Pushes to the whole app, each when the one before was acked by all (fanout)
+    #[arg(long, value_name = "B", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=BROADCASTS_MAX))]
+    pub broadcasts: u32,
+    /// Heartbeat that the devices wish, in seconds; 0 is the server's choice
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=HEARTBEAT_S_MAX))]
+    pub heartbeat: u16,
 }
 
 impl Load {
@@ -95,7 +113,7 @@ impl Load {
         match self.scenario {
             Scenario::Idle | Scenario::Storm | Scenario::Resume => 0,
             Scenario::Unicast | Scenario::Mixed => u64::from(self.rate) * u64::from(self.duration),
-            Scenario::Fanout => devices,
+            Scenario::Fanout => devices * u64::from(self.broadcasts),
             Scenario::Offline => devices * u64::from(self.messages),
         }
     }
@@ -105,6 +123,14 @@ impl Load {
         match (self.scenario, NonZeroU32::new(self.rate)) {
             (Scenario::Unicast | Scenario::Mixed, Some(rate)) => Pace::PerSecond(rate),
             _ => Pace::AtOnce,
+        }
+    }
+
+    /// How many pushes go to single devices, in requests of their own or in batches.
+    pub(super) fn single_pushes(&self) -> u64 {
+        match self.scenario {
+            Scenario::Fanout => 0,
+            _ => self.pushes(),
         }
     }
 
@@ -152,6 +178,7 @@ mod tests {
         assert_eq!(count("unicast --rate 20 --duration 3"), 60);
         assert_eq!(count("mixed --rate 20 --duration 3"), 60);
         assert_eq!(count("fanout"), 7);
+        assert_eq!(count("fanout --broadcasts 3"), 21);
         assert_eq!(count("offline --messages 5"), 35);
     }
 
@@ -163,7 +190,13 @@ mod tests {
             text.contains("20200000") && text.contains("20000000"),
             "{text}"
         );
-        for bad in ["--rate 0", "--size 23", "--size 3073", "--duration 86401"] {
+        for bad in [
+            "--rate 0",
+            "--size 23",
+            "--size 3073",
+            "--duration 86401",
+            "--batch 201",
+        ] {
             let error = parse(&format!("unicast --bootstrap b {bad}")).expect_err(bad);
             let flag = bad.split(' ').next().expect("a flag");
             assert!(error.to_string().contains(flag), "{error}");

@@ -21,12 +21,13 @@ struct Member {
 
 pub(super) struct Crew {
     app_id: String,
+    heartbeat_s: u16,
     members: Vec<Member>,
 }
 
 impl Crew {
-    /// `count` devices that the server has never seen.
-    pub(super) fn new(app_id: &str, count: usize, tls: &Tls) -> io::Result<Self> {
+    /// `count` devices that the server has never seen; 0 wishes no heartbeat.
+    pub(super) fn new(app_id: &str, count: usize, heartbeat_s: u16, tls: &Tls) -> io::Result<Self> {
         let member = |_| {
             let mut install = [0; 16];
             let mut secret = [0; 32];
@@ -40,6 +41,7 @@ impl Crew {
         };
         Ok(Self {
             app_id: app_id.to_owned(),
+            heartbeat_s,
             members: (0..count).map(member).collect::<io::Result<_>>()?,
         })
     }
@@ -67,6 +69,7 @@ impl Crew {
         let mut config = Config::new(&self.app_id, member.install, secret, seed);
         (config.identity, config.last_handled) = meter.identity(index);
         config.platform = Platform::Android;
+        config.heartbeat_s = self.heartbeat_s;
         Device {
             index,
             config,

@@ -58,6 +58,13 @@ pub(super) struct Received {
     pub(super) last_at: Instant,
 }
 
+/// The push to all that is due.
+#[derive(Debug, Clone, Copy)]
+struct Broadcast {
+    number: u64,
+    start: Instant,
+}
+
 /// See the module's text.
 pub(super) struct Meter {
     mark: Mark,
@@ -67,6 +74,8 @@ pub(super) struct Meter {
     slots: Semaphore,
     logins: RefCell<Logins>,
     schedule: Cell<Schedule>,
+    /// Every device gets the same push, and this is the one that is due.
+    broadcast: Cell<Option<Broadcast>>,
     received: RefCell<Received>,
     acked: Cell<u64>,
     repeats: Cell<u64>,
@@ -98,6 +107,7 @@ impl Meter {
             slots: Semaphore::new(LOGINS_IN_FLIGHT_MAX),
             logins: RefCell::new(Logins::new(now)),
             schedule: Cell::new(schedule),
+            broadcast: Cell::new(None),
             received: RefCell::new(Received::new(schedule.total, now)),
             acked: Cell::new(0),
             repeats: Cell::new(0),
@@ -130,6 +140,30 @@ impl Meter {
         self.acked.set(0);
         self.repeats.set(0);
         self.links_lost.set(0);
+    }
+
+    /// From now on it is this push that all devices get, due at `start`. Each device's receipt has a number of its own:
+    /// see [`Meter::receipt`].
+    pub(super) fn expect_broadcast(&self, number: u64, start: Instant) {
+        self.broadcast.set(Some(Broadcast { number, start }));
+    }
+
+    /// The number of a device's receipt of a broadcast.
+    pub(super) fn receipt(&self, broadcast: u64, device: usize) -> u64 {
+        broadcast * self.devices.borrow().len() as u64 + device as u64
+    }
+
+    /// The number of a receipt, and how long after its due time it came.
+    fn late(&self, device: usize, number: u64, now: Instant) -> (u64, Duration) {
+        match self.broadcast.get() {
+            None => (number, self.schedule.get().late(number, now)),
+            Some(broadcast) if broadcast.number == number => (
+                self.receipt(number, device),
+                now.saturating_duration_since(broadcast.start),
+            ),
+            // A second time: the next is sent when all have the one before.
+            Some(_) => (self.receipt(number, device), Duration::ZERO),
+        }
     }
 
     /// The pushes that are expected.
@@ -233,16 +267,16 @@ impl Meter {
             known.last = id;
             known.unacked = known.unacked.saturating_add(1);
         }
+        let found = found.map(|found| (self.late(device, found.number, now), found.len));
         let mut received = self.received.borrow_mut();
         received.frame_len += frame_len;
-        let Some(Found { number, len }) = found else {
+        let Some(((number, late), len)) = found else {
             received.receipts.record_foreign();
             return;
         };
         received.payload_len += len;
         if received.receipts.record(number) {
             received.last_at = now;
-            let late = self.schedule.get().late(number, now);
             if device < self.travellers_from {
                 received.stayers.record(late);
             } else {
@@ -387,6 +421,23 @@ mod tests {
         hear(&meter, 1, &online(1));
         Witness::acked(&meter, 1);
         assert_eq!(meter.acked(), 3);
+    }
+
+    #[test]
+    fn given_broadcasts_when_heard_should_count_each_device_once() {
+        let (meter, mark) = meter(2, 2);
+        for number in [0, 1] {
+            meter.expect_broadcast(number, Instant::now());
+            for device in [0, 1] {
+                hear(&meter, device, &push(5 + number, mark, number));
+            }
+        }
+        hear(&meter, 1, &push(9, mark, 0));
+        meter.received(|received| {
+            assert_eq!(received.receipts.received(), TOTAL);
+            assert_eq!(received.receipts.doubled(), 1);
+            assert_eq!(received.stayers.percentiles().expect("four").count, TOTAL);
+        });
     }
 
     #[tokio::test]

@@ -38,6 +38,13 @@ impl Mark {
         Ok(Self(mark.expect("a request id of ours has 32 digits")))
     }
 
+    /// A whole text: the mark, the number, and as many letters as it takes.
+    pub(super) fn text(&self, number: u64, len: usize) -> String {
+        let mark = str::from_utf8(&self.0).expect("hex digits");
+        let filler = "x".repeat(len.saturating_sub(PAYLOAD_LEN_MIN));
+        format!("{mark}{number:08x}{filler}")
+    }
+
     /// Finds our text in the bytes of a `PushMessage`. FlatBuffers writes a text as its length
     /// (u32, little-endian) and its bytes; nothing else is decoded.
     pub(super) fn find(&self, body: &[u8]) -> Option<Found> {
@@ -61,55 +68,91 @@ impl Mark {
     }
 }
 
-/// A whole HTTP request to `/push/single/cid` in which only the number and the CID change.
+/// Whom a request goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Recipient<'a> {
+    pub(super) host: &'a str,
+    pub(super) app_id: &'a str,
+    pub(super) token: &'a str,
+}
+
+/// A whole HTTP request in which only numbers and CIDs change: one push to `/push/single/cid`, or several to
+/// `/push/single/batch/cid`.
 #[derive(Debug, Clone)]
 pub(super) struct RequestTemplate {
     bytes: Vec<u8>,
-    /// Where the number stands: in the request id and in the text.
+    pushes: Vec<Places>,
+}
+
+/// Where a push has its number, in the request id and in the text, and its CID.
+#[derive(Debug, Clone, Copy)]
+struct Places {
     numbers: [usize; 2],
     cid: usize,
 }
 
 impl RequestTemplate {
-    /// `payload_len` is at least [`PAYLOAD_LEN_MIN`].
-    pub(super) fn new(
-        host: &str,
-        app_id: &str,
-        token: &str,
-        mark: Mark,
-        payload_len: usize,
-    ) -> Self {
-        let mark = str::from_utf8(&mark.0).expect("hex digits");
+    /// A request of `count` pushes; `payload_len` is at least [`PAYLOAD_LEN_MIN`].
+    pub(super) fn new(to: &Recipient<'_>, mark: Mark, payload_len: usize, count: usize) -> Self {
+        let mark_text = str::from_utf8(&mark.0).expect("hex digits");
         let zeros = "0".repeat(NUMBER_LEN);
         let cid = "0".repeat(CID_TEXT_LEN);
-        let filler = "x".repeat(payload_len.saturating_sub(PAYLOAD_LEN_MIN));
-        let id = format!(r#"{{"request_id":"{mark}"#);
+        let text = mark.text(0, payload_len);
+        let id = format!(r#"{{"request_id":"{mark_text}"#);
         let audience = format!(r#"{zeros}","audience":{{"cid":[""#);
-        let message = format!(r#"{cid}"]}},"push_message":{{"transmission":"{mark}"#);
-        let body = format!(r#"{id}{audience}{message}{zeros}{filler}"}}}}"#);
+        let message = format!(r#"{cid}"]}},"push_message":{{"transmission":""#);
+        let push = format!(r#"{id}{audience}{message}{text}"}}}}"#);
+        let (path, before, after) = match count {
+            1 => ("cid", "", ""),
+            _ => ("batch/cid", r#"{"msg_list":["#, "]}"),
+        };
+        let body = format!("{before}{}{after}", vec![push.as_str(); count].join(","));
+        let Recipient {
+            host,
+            app_id,
+            token,
+        } = to;
         let head = format!(
-            "POST /v2/{app_id}/push/single/cid HTTP/1.1\r\nhost: {host}\r\ntoken: {token}\r\n\
+            "POST /v2/{app_id}/push/single/{path} HTTP/1.1\r\nhost: {host}\r\ntoken: {token}\r\n\
              content-type: application/json;charset=UTF-8\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        let first = head.len() + id.len();
-        let cid = first + audience.len();
-        let second = cid + message.len();
+        let places = |nth| {
+            // A comma follows each.
+            let start = head.len() + before.len() + nth * (push.len() + 1);
+            let first = start + id.len();
+            let cid = first + audience.len();
+            let second = cid + message.len() + MARK_LEN;
+            Places {
+                numbers: [first, second],
+                cid,
+            }
+        };
+        let pushes = (0..count).map(places).collect();
         Self {
             bytes: (head + &body).into_bytes(),
-            numbers: [first, second],
-            cid,
+            pushes,
         }
     }
 
-    /// The request of one push.
-    pub(super) fn fill(&mut self, number: u64, cid: &[u8; CID_TEXT_LEN]) -> &[u8] {
-        for at in self.numbers {
+    /// Sets the n-th push of the request.
+    pub(super) fn fill(&mut self, nth: usize, number: u64, cid: &[u8; CID_TEXT_LEN]) {
+        let places = self.pushes[nth];
+        for at in places.numbers {
             let mut place = &mut self.bytes[at..at + NUMBER_LEN];
             write!(place, "{number:08x}").expect("at most PUSHES_MAX, which has 8 digits");
         }
-        self.bytes[self.cid..self.cid + CID_TEXT_LEN].copy_from_slice(cid);
+        self.bytes[places.cid..places.cid + CID_TEXT_LEN].copy_from_slice(cid);
+    }
+
+    /// The request with what was filled in last.
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// How many pushes are in it.
+    pub(super) fn count(&self) -> usize {
+        self.pushes.len()
     }
 }
 
@@ -118,6 +161,12 @@ mod tests {
     use schema::push::{Content, PushMessage};
 
     use super::*;
+
+    const TO: Recipient<'_> = Recipient {
+        host: "h:1",
+        app_id: "app",
+        token: "tok",
+    };
 
     fn json(request: &[u8]) -> serde_json::Value {
         let text = str::from_utf8(request).expect("text");
@@ -129,10 +178,11 @@ mod tests {
     #[test]
     fn given_a_template_when_filled_should_be_a_push_of_the_asked_size() {
         let mark = Mark::random().expect("random bytes");
-        let mut template = RequestTemplate::new("h:1", "app", "tok", mark, 40);
+        let mut template = RequestTemplate::new(&TO, mark, 40, 1);
         for number in [0, 0xabc, super::super::args::PUSHES_MAX] {
             let cid = [b'7'; CID_TEXT_LEN];
-            let request = json(template.fill(number, &cid));
+            template.fill(0, number, &cid);
+            let request = json(template.bytes());
             assert_eq!(request["audience"]["cid"][0], "7".repeat(32));
             let text = request["push_message"]["transmission"]
                 .as_str()
@@ -148,6 +198,26 @@ mod tests {
             };
             let body = body.encode();
             assert_eq!(mark.find(&body), Some(Found { number, len: 40 }));
+        }
+    }
+
+    #[test]
+    fn given_a_template_of_several_when_filled_should_be_a_batch_of_different_pushes() {
+        let mark = Mark::random().expect("random bytes");
+        let mut template = RequestTemplate::new(&TO, mark, 24, 3);
+        assert_eq!(template.count(), 3);
+        for nth in 0..3 {
+            let digit = b'1' + u8::try_from(nth).expect("small");
+            template.fill(nth, 70 + nth as u64, &[digit; CID_TEXT_LEN]);
+        }
+        let request = json(template.bytes());
+        let pushes = request["msg_list"].as_array().expect("a list");
+        assert_eq!(pushes.len(), 3);
+        for (nth, push) in pushes.iter().enumerate() {
+            let text = mark.text(70 + nth as u64, 24);
+            assert_eq!(push["request_id"], text);
+            assert_eq!(push["push_message"]["transmission"], text);
+            assert_eq!(push["audience"]["cid"][0], (nth + 1).to_string().repeat(32));
         }
     }
 

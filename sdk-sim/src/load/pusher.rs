@@ -21,7 +21,7 @@ use super::fault::Fault;
 use super::http_line::{HttpLine, Verdict};
 use super::latency::Latency;
 use super::pacer;
-use super::payload::{CID_TEXT_LEN, Mark, RequestTemplate};
+use super::payload::{CID_TEXT_LEN, Mark, Recipient, RequestTemplate};
 use super::schedule::Schedule;
 use crate::third_party::{Credentials, ThirdParty};
 
@@ -38,6 +38,8 @@ pub(super) struct Order {
     pub(super) credentials: Credentials,
     pub(super) mark: Mark,
     pub(super) payload_len: usize,
+    /// Pushes in one request.
+    pub(super) batch: u32,
     pub(super) connections: usize,
     /// Push `n` goes to target `n % targets.len()`; not empty.
     pub(super) targets: Vec<[u8; CID_TEXT_LEN]>,
@@ -130,6 +132,8 @@ struct Work {
     targets: Vec<[u8; CID_TEXT_LEN]>,
     schedule: Schedule,
     due: Arc<Semaphore>,
+    /// Whose turn it is to take what is due.
+    turn: Semaphore,
     next: Cell<u64>,
     stop: Arc<AtomicBool>,
     tally: RefCell<Tally>,
@@ -158,19 +162,31 @@ async fn work(
         let line = HttpLine::open(&host).await;
         lines.push(line.map_err(Fault::io("HTTP connection"))?);
     }
-    let template = RequestTemplate::new(&host, &app_id, &token, order.mark, order.payload_len);
+    let to = Recipient {
+        host: &host,
+        app_id: &app_id,
+        token: &token,
+    };
+    let template = |count| RequestTemplate::new(&to, order.mark, order.payload_len, count);
+    let whole = template(order.batch as usize);
     // The run may have been interrupted meanwhile.
     let _ = opened.send(());
     let Ok(schedule) = started.await else {
         return Err(Fault::Interrupted);
     };
+    let rest = usize::try_from(schedule.total % u64::from(order.batch)).unwrap_or(0);
+    let requests = Requests {
+        last: (rest > 0).then(|| template(rest)),
+        whole,
+    };
     let due = Arc::new(Semaphore::new(0));
     pacer::start(schedule, Arc::clone(&due), Arc::clone(&stop)).map_err(Fault::io("pacer"))?;
     let work = Rc::new(Work {
-        host,
+        host: host.clone(),
         targets: order.targets,
         schedule,
         due,
+        turn: Semaphore::new(1),
         next: Cell::new(0),
         stop,
         tally: RefCell::new(Tally {
@@ -181,7 +197,7 @@ async fn work(
     });
     let workers: Vec<_> = lines
         .into_iter()
-        .map(|line| tokio::task::spawn_local(push_some(Rc::clone(&work), line, template.clone())))
+        .map(|line| tokio::task::spawn_local(push_some(Rc::clone(&work), line, requests.clone())))
         .collect();
     for worker in workers {
         let ended = worker.await;
@@ -201,32 +217,62 @@ async fn work(
     })
 }
 
-async fn push_some(work: Rc<Work>, line: HttpLine, mut template: RequestTemplate) {
+/// The requests of a run: all of one size, but for a last one of what is left.
+#[derive(Clone)]
+struct Requests {
+    whole: RequestTemplate,
+    last: Option<RequestTemplate>,
+}
+
+impl Requests {
+    /// The request that begins with this push.
+    fn next(&mut self, number: u64, total: u64) -> &mut RequestTemplate {
+        match &mut self.last {
+            Some(last) if total - number <= last.count() as u64 => last,
+            _ => &mut self.whole,
+        }
+    }
+}
+
+async fn push_some(work: Rc<Work>, line: HttpLine, mut requests: Requests) {
     let mut line = Some(line);
-    // An error means that all are sent, or that somebody asked for the end.
-    while let Ok(permit) = work.due.acquire().await {
-        permit.forget();
-        let number = work.next.get();
-        if number >= work.schedule.total || work.stop.load(Ordering::Relaxed) {
+    loop {
+        // One after the other: who waits for a batch has the first push that is due, and nobody takes one out of it.
+        let Ok(turn) = work.turn.acquire().await else {
+            break;
+        };
+        let (first, total) = (work.next.get(), work.schedule.total);
+        if first >= total || work.stop.load(Ordering::Relaxed) {
             break;
         }
-        work.next.set(number + 1);
-        if number + 1 == work.schedule.total {
-            work.due.close();
+        let template = requests.next(first, total);
+        let count = template.count() as u64;
+        // A request is due when its last push is.
+        match work.due.acquire_many(template.count() as u32).await {
+            Ok(permits) => permits.forget(),
+            // Somebody asked for the end.
+            Err(_) => break,
         }
-        let target = usize::try_from(number).unwrap_or(usize::MAX) % work.targets.len();
-        let late = work.schedule.late(number, Instant::now());
-        work.tally.borrow_mut().sent.record(late);
-        let request = template.fill(number, &work.targets[target]);
-        let verdict = push(&work, &mut line, request).await;
-        let waited = work.schedule.late(number, Instant::now());
+        work.next.set(first + count);
+        drop(turn);
+        let numbers = first..first + count;
+        for (nth, number) in numbers.clone().enumerate() {
+            let target = usize::try_from(number).unwrap_or(usize::MAX) % work.targets.len();
+            template.fill(nth, number, &work.targets[target]);
+            let late = work.schedule.late(number, Instant::now());
+            work.tally.borrow_mut().sent.record(late);
+        }
+        let verdict = push(&work, &mut line, template.bytes()).await;
+        let now = Instant::now();
         let mut tally = work.tally.borrow_mut();
-        match verdict {
-            Ok(code) => {
-                tally.answered.record(waited);
-                tally.answers.answered(number, code);
+        for number in numbers {
+            match &verdict {
+                Ok(code) => {
+                    tally.answered.record(work.schedule.late(number, now));
+                    tally.answers.answered(number, *code);
+                }
+                Err(error) => tally.answers.failed(&error.to_string()),
             }
-            Err(error) => tally.answers.failed(&error.to_string()),
         }
     }
 }
@@ -303,7 +349,7 @@ mod tests {
             let mut body = vec![0; len.expect("a length").parse().expect("a number")];
             reader.read_exact(&mut body).await.expect("a body");
             let mut deed = Deed::Answer(TOKEN);
-            if head.contains("/push/single/cid ") {
+            if head.contains("/push/single/") {
                 bodies
                     .borrow_mut()
                     .push(String::from_utf8(body).expect("text"));
@@ -322,6 +368,16 @@ mod tests {
 
     /// Pushes as often as needed for the script; returns the outcome and what the server saw.
     fn push_by(script: &[Deed], total: u64) -> (Result<Pushed, Fault>, Vec<String>) {
+        push_in_batches(script, total, 1, 1)
+    }
+
+    /// The same, several pushes in a request.
+    fn push_in_batches(
+        script: &[Deed],
+        total: u64,
+        batch: u32,
+        connections: usize,
+    ) -> (Result<Pushed, Fault>, Vec<String>) {
         let script = Rc::new(RefCell::new(script.to_vec()));
         let bodies = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&bodies);
@@ -343,7 +399,8 @@ mod tests {
                 },
                 mark: Mark::random().expect("random bytes"),
                 payload_len: 30,
-                connections: 1,
+                batch,
+                connections,
                 targets: vec![[b'1'; CID_TEXT_LEN], [b'2'; CID_TEXT_LEN]],
             })
             .await?;
@@ -375,6 +432,22 @@ mod tests {
             .map(|body| body.contains(&"1".repeat(CID_TEXT_LEN)))
             .collect();
         assert_eq!(targets, [true, false, true]);
+    }
+
+    #[test]
+    fn given_batches_when_pushed_should_send_what_is_left_in_a_last_one() {
+        let script = [Deed::Answer(ACCEPTED); 3];
+        // More connections than requests: those that find nothing take nothing away.
+        let (pushed, bodies) = push_in_batches(&script, 7, 3, 5);
+        let pushed = pushed.expect("all answered");
+        assert_eq!(pushed.answers.accepted(), 7);
+        assert_eq!(pushed.answered.percentiles().expect("timed").count, 7);
+        let mut counts: Vec<usize> = bodies
+            .iter()
+            .map(|body| body.matches("request_id").count())
+            .collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 3, 3]);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) per_device: Option<PerDevice>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) per_heartbeat: Option<PerUnit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) per_login: Option<PerUnit>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) per_message: Option<PerUnit>,
@@ -58,6 +60,12 @@ pub(super) struct Settings {
     pub(super) size_bytes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connections: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) batch: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) broadcasts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) heartbeat_s: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) messages_per_device: Option<u32>,
 }
@@ -208,6 +216,9 @@ impl Report {
                 duration_s: None,
                 size_bytes: None,
                 connections: None,
+                batch: None,
+                broadcasts: None,
+                heartbeat_s: None,
                 messages_per_device: None,
             },
             generator_bound: false,
@@ -217,6 +228,7 @@ impl Report {
             pushes: None,
             latency: Latencies::default(),
             per_device: None,
+            per_heartbeat: None,
             per_login: None,
             per_message: None,
             per_stored_message: None,

@@ -3,6 +3,7 @@
 //! Owner: the run. Always: a scenario prepares, waits until the server is quiet, measures one
 //! phase, and only then adds up; a sum that does not come out right is said beside the figures.
 
+mod fanout;
 mod idle;
 mod logins;
 mod mixed;
@@ -31,7 +32,8 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
         Scenario::Idle => idle::play(stage).await,
         Scenario::Storm => logins::play(stage, logins::Handshake::Full).await,
         Scenario::Resume => logins::play(stage, logins::Handshake::Resumed).await,
-        Scenario::Unicast | Scenario::Fanout => pushes::play(stage).await,
+        Scenario::Unicast => pushes::play(stage).await,
+        Scenario::Fanout => fanout::play(stage).await,
         Scenario::Offline => offline::play(stage).await,
         Scenario::Mixed => mixed::play(stage).await,
     }
@@ -74,6 +76,7 @@ fn report(stage: &Stage, phase: Phase) -> Report {
         pushes: None,
         latency: Latencies::default(),
         per_device: None,
+        per_heartbeat: None,
         per_login: None,
         per_message: None,
         per_stored_message: None,
@@ -88,13 +91,17 @@ fn report(stage: &Stage, phase: Phase) -> Report {
 fn settings(stage: &Stage) -> Settings {
     let args = &stage.args;
     let pushes = args.pushes() > 0;
+    let singles = args.single_pushes() > 0;
     let timed = stage.rate().is_some() || args.scenario == Scenario::Idle;
     Settings {
         devices: args.devices,
         rate_per_s: stage.rate().map(std::num::NonZeroU32::get),
         duration_s: timed.then_some(args.duration),
         size_bytes: pushes.then_some(args.size),
-        connections: pushes.then_some(args.connections),
+        connections: singles.then_some(args.connections),
+        batch: singles.then_some(args.batch),
+        broadcasts: (args.scenario == Scenario::Fanout).then_some(args.broadcasts),
+        heartbeat_s: (args.heartbeat > 0).then_some(args.heartbeat),
         messages_per_device: (args.scenario == Scenario::Offline).then_some(args.messages),
     }
 }

@@ -23,7 +23,7 @@ use super::snapshot::Probe;
 use super::wire::WireSample;
 use crate::bootstrap::Bootstrap;
 use crate::fleet::Fleet;
-use crate::third_party::Credentials;
+use crate::third_party::{Credentials, ThirdParty};
 use crate::transport::Tls;
 
 /// How long nothing at all may happen before the rest counts as not coming.
@@ -89,7 +89,8 @@ impl Stage {
     /// Devices that the server has never seen.
     pub(super) fn crew(&self) -> Result<Crew, Fault> {
         let count = self.args.devices as usize;
-        Crew::new(&self.bootstrap.app.appid, count, &self.tls).map_err(Fault::io("random bytes"))
+        let app_id = &self.bootstrap.app.appid;
+        Crew::new(app_id, count, self.args.heartbeat, &self.tls).map_err(Fault::io("random bytes"))
     }
 
     /// The server runs here, so both ends of every connection are this kernel's.
@@ -152,16 +153,30 @@ impl Stage {
             let text: [u8; CID_TEXT_LEN] = text.as_bytes().try_into().expect("32 hex digits");
             text
         };
-        let connections = u64::from(self.args.connections).min(self.args.pushes());
+        let connections = u64::from(self.args.connections).min(self.args.single_pushes());
         Pusher::open(Order {
             url: self.bootstrap.http.clone(),
             credentials: Credentials::from(&self.bootstrap),
             mark: self.mark,
             payload_len: self.args.size as usize,
+            batch: self.args.batch,
             connections: usize::try_from(connections).unwrap_or(usize::MAX),
             targets: targets.into_iter().map(target).collect(),
         })
         .await
+    }
+
+    /// A third party for pushes to the whole app, with its token.
+    pub(super) async fn third_party(&self) -> Result<ThirdParty, Fault> {
+        let credentials = Credentials::from(&self.bootstrap);
+        let third_party = ThirdParty::new(&self.bootstrap.http, credentials, 1)?;
+        third_party.token().await?;
+        Ok(third_party)
+    }
+
+    /// The text of a push of this run.
+    pub(super) fn text(&self, number: u64) -> String {
+        self.mark.text(number, self.args.size as usize)
     }
 
     /// The schedule of this run's pushes; both sides count from its start, a moment from now.

@@ -25,6 +25,7 @@ pub(super) fn table(report: &Report) -> String {
     section(&mut text, "logins", &report.logins);
     section(&mut text, "pushes", &report.pushes);
     section(&mut text, "per_device", &report.per_device);
+    section(&mut text, "per_heartbeat", &report.per_heartbeat);
     section(&mut text, "per_login", &report.per_login);
     section(&mut text, "per_message", &report.per_message);
     section(&mut text, "per_stored_message", &report.per_stored_message);

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use super::super::fault::Fault;
-use super::super::report::{PerDevice, Report, thousandths};
+use super::super::report::{Bytes, PerDevice, Report, thousandths};
 use super::super::snapshot::Phase;
 use super::super::stage::Stage;
-use super::{Outcome, add_logins, report};
+use super::pushes::received;
+use super::{Outcome, add_logins, per_unit, report};
+
+/// Bytes below TLS of the answer to a heartbeat: a frame of two bytes in a record of its own.
+const PONG_LEN: u64 = 24;
 
 pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     let crew = stage.crew()?;
@@ -16,14 +20,31 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     stage.settle().await;
     eprintln!("idle for {} s", stage.args.duration);
     let links_lost = stage.meter.links_lost();
+    let wire_before = stage.wire();
     let logged_in = stage.probe.take()?;
     tokio::time::sleep(Duration::from_secs(u64::from(stage.args.duration))).await;
     let idle = stage.probe.since(&logged_in)?;
+    let below_tls = received(stage, wire_before, stage.wire());
     let whole = stage.probe.since(&before)?;
     let lost = stage.meter.links_lost() - links_lost;
     let mut report = report(stage, idle);
     add_logins(stage, &mut report);
     add_memory(stage, &mut report, whole);
+    match below_tls {
+        Ok(below_tls) => {
+            let pongs = below_tls / PONG_LEN;
+            report.per_heartbeat = per_unit(&report, pongs, Some(below_tls));
+            report.bytes = Some(Bytes {
+                below_tls: Some(below_tls),
+                above_tls: None,
+                payload: None,
+                payload_expected: None,
+            });
+        }
+        Err(why) => report
+            .notes
+            .push(format!("heartbeats are not counted: {why}")),
+    }
     if lost > 0 {
         report
             .notes

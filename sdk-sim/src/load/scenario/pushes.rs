@@ -1,6 +1,5 @@
-//! `unicast` and `fanout`: single pushes to devices that are there.
+//! `unicast`: single pushes to devices that are there.
 
-use super::super::args::Scenario;
 use super::super::fault::Fault;
 use super::super::stage::Stage;
 use super::super::wire::WireSample;
@@ -23,10 +22,6 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     let phase = stage.probe.since(&before)?;
     let wire_after = stage.wire();
     let mut report = report(stage, phase);
-    if stage.args.scenario == Scenario::Fanout {
-        let note = "one single push to each device: the server has no tag or app push yet";
-        report.notes.push(note.to_owned());
-    }
     let messages = add_pushes(stage, &mut report, &pushed);
     let below_tls = received(stage, wire_before, wire_after);
     let count = stage
@@ -41,7 +36,7 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
 }
 
 /// What came between two samples, if the sockets are the same.
-fn received(
+pub(super) fn received(
     stage: &Stage,
     before: Result<WireSample, String>,
     after: Result<WireSample, String>,
