@@ -1,7 +1,8 @@
 //! What a million registered devices cost: memory, the time of an expression of eight conditions, and of a
 //! start over a store that holds them with tags and a message each.
 //!
-//! `cargo bench --bench million [-- --devices N]`; prints a table, asserts nothing. The devices are
+//! `cargo bench --bench million [-- --devices N] [--bare]`; prints a table, asserts nothing. `--bare`: devices without tags
+//! and messages, for the memory of one that is registered and away. The devices are
 //! shared out over two shards, as on two cores; each shard answers for its own, at the same time as
 //! the others, so the time of an expression is that of the slower one.
 
@@ -37,17 +38,22 @@ const ROUNDS: usize = 15;
 
 fn main() {
     let mut devices_len = 1_000_000;
+    let mut bare = false;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg == "--devices" {
             let number = args.next().expect("a number after --devices");
             devices_len = number.parse().expect("a number of devices");
         }
+        bare |= arg == "--bare";
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
+    if bare {
+        return memory(dir.path(), devices_len);
+    }
     let store_path = dir.path().join("store");
     let filled = Instant::now();
-    let store_len = fill(&store_path, devices_len);
+    let store_len = fill(&store_path, devices_len, true);
     println!(
         "{devices_len} devices with five tags and one stored message each: filled in {:.1} s, {} bytes on disk",
         filled.elapsed().as_secs_f64(),
@@ -58,6 +64,20 @@ fn main() {
     expression(&loaded);
     drop(loaded);
     start(dir.path());
+}
+
+/// The memory of devices that are registered and nothing else, beside a server that has none.
+fn memory(dir: &Path, devices_len: u64) {
+    let (none, all) = (dir.join("none"), dir.join("all"));
+    fill(&none.join("store"), 0, false);
+    let none_kib = start(&none);
+    let on_disk = fill(&all.join("store"), devices_len, false);
+    let all_kib = start(&all);
+    println!(
+        "a registered device: {:.1} bytes of memory, {:.1} on disk",
+        all_kib.saturating_sub(none_kib) as f64 * 1024.0 / devices_len as f64,
+        on_disk as f64 / devices_len as f64
+    );
 }
 
 /// A CID whose slot and rest are spread by a fixed mix.
@@ -78,7 +98,7 @@ fn tags(n: u64) -> Vec<Box<str>> {
     tags
 }
 
-fn fill(path: &Path, devices_len: u64) -> u64 {
+fn fill(path: &Path, devices_len: u64, with_all: bool) -> u64 {
     std::fs::create_dir_all(path).expect("a folder for the store");
     let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("a new store");
     let telemetry = Telemetry::new(SHARDS, 0);
@@ -126,6 +146,14 @@ fn fill(path: &Path, devices_len: u64) -> u64 {
                 notify_off: false,
             },
         });
+        if ops.len() >= BATCH_LEN {
+            committer
+                .commit_now(std::mem::take(&mut ops))
+                .expect("committed");
+        }
+        if !with_all {
+            continue;
+        }
         ops.push(Op::SetTags {
             origin: Origin::Ticket(Ticket(n)),
             app: APP,
@@ -145,11 +173,6 @@ fn fill(path: &Path, devices_len: u64) -> u64 {
                 body: Bytes::from(vec![7; 200]),
             },
         });
-        if ops.len() >= BATCH_LEN {
-            committer
-                .commit_now(std::mem::take(&mut ops))
-                .expect("committed");
-        }
     }
     committer.commit_now(ops).expect("committed");
     store.sync().expect("synced");
@@ -273,8 +296,9 @@ fn expression(shards: &[Devices]) {
     );
 }
 
-/// Starts the real server over the store: the time from its start to `ready`.
-fn start(dir: &Path) {
+/// Starts the real server over the store: the time from its start to `ready`. Its memory in KiB, the least of all starts.
+fn start(dir: &Path) -> u64 {
+    let mut least_kib = u64::MAX;
     for round in 1..=3 {
         let started = Instant::now();
         let mut server = Command::new(env!("CARGO_BIN_EXE_ringpost"))
@@ -307,6 +331,7 @@ fn start(dir: &Path) {
                     .ok()
             })
             .unwrap_or(0_u64);
+        least_kib = least_kib.min(rss_kib);
         println!(
             "start {round} to ready: {:.2} s, {} MiB resident; {}",
             took.as_secs_f64(),
@@ -316,4 +341,5 @@ fn start(dir: &Path) {
         server.kill().expect("it lives");
         server.wait().expect("it ends");
     }
+    least_kib
 }
