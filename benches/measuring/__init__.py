@@ -1,0 +1,1 @@
+"""What `benches/targets.py` is made of; see the modules."""

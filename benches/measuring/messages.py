@@ -1,0 +1,162 @@
+"""Targets of messages: broadcast, single pushes, latencies, drain (P6 to P9, P11), and growth (P13).
+
+Owner: nobody. Always: an open loop; a rate is offered whatever the answers say.
+"""
+
+import signal
+import statistics
+import subprocess
+import time
+
+from .connections import CPU_FLOORS, compared, median
+from .load import marks, pick
+from .subjects import Failure, started
+from .table import Row
+
+PER_MESSAGE = "per_message.server_cpu_us"
+# Seconds for the devices of a broadcast to be there, and for the load to end when it is told to.
+REGISTER_WAIT = 180
+END_WAIT = 60
+
+
+def floors_of(sizes):
+    return sizes.get("floors") or CPU_FLOORS
+
+
+def broadcast(loads, sizes, wanted):
+    """P6."""
+    devices, times = sizes["fanout_devices"], sizes["broadcasts"]
+    words = ["fanout", "--devices", devices, "--broadcasts", times]
+    reports = loads.interleaved(["server", *floors_of(sizes)], words, 60)
+    return [compared("P6", f"CPU per message, {times} broadcasts to {devices:,}, acked", "us", "<= 1.25 x floor", reports,
+                     floors_of(sizes), PER_MESSAGE, lambda _, ratio: ratio <= 1.25)]
+
+
+def without_http(loads, sizes, rate):
+    """The CPU of a push that the floor sends by itself, microseconds; the median of the least floor."""
+    seconds = sizes["unicast_s"]
+    words = ["idle", "--devices", sizes["unicast_devices"], "--duration", seconds]
+    costs = {}
+    for _ in range(loads.runs):
+        for name in floors_of(sizes):
+            report = loads.fresh(name, words, seconds, ["--self-push", str(rate)])
+            pushed = rate * pick(report, "wall_s")
+            costs.setdefault(name, []).append(pick(report, "server.cpu_s") * 1e6 / pushed)
+    return min(statistics.median(given) for given in costs.values())
+
+
+def single(loads, sizes, wanted):
+    """P7, one push in a request and 200."""
+    devices, seconds, rate = sizes["unicast_devices"], sizes["unicast_s"], sizes["unicast_rate"]
+    least = without_http(loads, sizes, rate)
+    rows = []
+    for id, batch, limit in (("P7", 1, 60), ("P7 batch", 200, 25)):
+        words = ["unicast", "--devices", devices, "--rate", rate, "--duration", seconds, "--batch", batch]
+        reports = loads.interleaved(["server", *floors_of(sizes)], words, seconds)
+        row = compared(id, f"CPU per single push, {batch} in a request, {rate:,} a second", "us", f"<= {limit} us", reports,
+                       floors_of(sizes), PER_MESSAGE, lambda figure, _, limit=limit: figure <= limit)
+        row.notes.append(f"the floor answers HTTP too, and stores nothing; without HTTP it takes {least:.1f} us a push")
+        rows.append(row)
+    return rows
+
+
+def latency(loads, sizes, wanted):
+    """P8: at half of what the machine sustains."""
+    devices, seconds = sizes["unicast_devices"], sizes["unicast_s"]
+    base = ["unicast", "--devices", devices]
+    offered = [*base, "--rate", sizes["flood_rate"], "--duration", max(2, seconds // 2), "--connections", 128]
+    most = median([loads.fresh("server", offered, seconds) for _ in range(loads.runs)], "pushes.received_per_s")
+    rate = max(1, int(most / 2))
+    words = [*base, "--rate", rate, "--duration", seconds, "--connections", 128]
+    names = ["server", *floors_of(sizes)]
+    reports = loads.interleaved(names, words, seconds)
+    rows = []
+    for id, name, limit in (("P8 p50", "p50_us", 1), ("P8 p99", "p99_us", 8)):
+        row = compared(id, f"latency of a push at half load, {rate:,} a second, {name[:3]}", "us", f"<= {limit} ms", reports,
+                       floors_of(sizes), f"latency.receipt.{name}",
+                       lambda figure, _, limit=limit: figure <= limit * 1000)
+        rows.append(row)
+    rows[0].notes.append(f"the most that was sustained: {most:,.0f} a second, of {sizes['flood_rate']:,} offered")
+    return rows
+
+
+def beside_broadcast(loads, sizes, wanted):
+    """P9: a few devices get single pushes while one broadcast after the other goes to all."""
+    reports = []
+    for _ in range(loads.runs):
+        with started(loads.programs, "server", scratch=loads.scratch) as subject:
+            reports.append(_during_broadcasts(loads, sizes, subject))
+    row = compared("P9", f"latency of a push beside broadcasts to {sizes['fanout_devices']:,}, p99", "us", "<= 20 ms",
+                   {"server": reports}, [], "latency.receipt.p99_us", lambda figure, _: figure <= 20_000)
+    fanned = statistics.median(pick(report, "pushes.foreign") for report in reports) / sizes["beside_devices"]
+    row.notes.append(f"broadcasts that each device got meanwhile: {fanned:.1f}; the generator of the broadcast is a process of "
+                     "its own, on the same cores")
+    return [row]
+
+
+def _during_broadcasts(loads, sizes, subject):
+    words = ["fanout", "--devices", str(sizes["fanout_devices"]), "--broadcasts", "10000"]
+    command = loads.command(subject, words, subject.folder / "fanout.json")
+    said = open(subject.folder / "fanout.log", "w+")
+    fanout = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+    try:
+        since = time.monotonic()
+        while "pushing" not in (subject.folder / "fanout.log").read_text():
+            if fanout.poll() is not None or time.monotonic() - since > REGISTER_WAIT:
+                raise Failure("the broadcast did not begin")
+            time.sleep(0.1)
+        seconds = sizes["unicast_s"]
+        words = ["unicast", "--devices", sizes["beside_devices"], "--rate", sizes["beside_rate"], "--duration", seconds]
+        return loads.once(subject, words, seconds)
+    finally:
+        fanout.send_signal(signal.SIGINT)
+        try:
+            fanout.wait(END_WAIT)
+        except subprocess.TimeoutExpired:
+            fanout.kill()
+            fanout.wait()
+        said.close()
+
+
+def drain(loads, sizes, wanted):
+    """P11."""
+    devices, messages = sizes["drain_devices"], sizes["drain_messages"]
+    words = ["offline", "--devices", devices, "--messages", messages]
+    reports = loads.interleaved(["server"], words, devices * messages // 500)
+    row = compared("P11", f"CPU per message, {messages} waiting for each of {devices:,}", "us", "<= 8 us", reports, [],
+                   PER_MESSAGE, lambda figure, _: figure <= 8)
+    row.notes.append("the logins of the return, resumed, are in it")
+    return [row]
+
+
+def growth(loads, sizes, wanted):
+    """P13: P1, P4, P6 and P7 by number of devices and of shards."""
+    rows = []
+    for id, what, path, words in (
+        ("P13 P1", "user memory per idle device", "per_device.server_bytes", ["idle", "--duration", 2]),
+        ("P13 P4", "CPU per full login", "per_login.server_cpu_us", ["storm"]),
+        ("P13 P6", "CPU per message of a broadcast", PER_MESSAGE, ["fanout", "--broadcasts", sizes["broadcasts"]]),
+        ("P13 P7", "CPU per single push", PER_MESSAGE,
+         ["unicast", "--rate", sizes["unicast_rate"], "--duration", sizes["unicast_s"]]),
+    ):
+        found, seen = {}, []
+        for _ in range(loads.runs):
+            for shards in (1, 2):
+                for devices in sizes["growth_devices"]:
+                    report = loads.fresh("server", [*words, "--devices", devices], 120, ["--shards", str(shards)])
+                    found.setdefault((shards, devices), []).append(pick(report, path))
+                    seen.append(report)
+        medians = {case: statistics.median(given) for case, given in found.items()}
+        spread = max(
+            max(medians[shards, devices] for devices in sizes["growth_devices"])
+            / min(medians[shards, devices] for devices in sizes["growth_devices"])
+            for shards in (1, 2)
+        )
+        of_shards = max(medians[2, devices] / medians[1, devices] for devices in sizes["growth_devices"])
+        row = Row(id, f"{what}: most by least, over the numbers of devices", "<= 1.10, and 2 shards <= 1.1 x 1", "x", spread,
+                  met=spread <= 1.1 and of_shards <= 1.1, marks=marks(seen))
+        shown = ", ".join(f"{shards} shards, {devices:,}: {value:,.1f}" for (shards, devices), value in medians.items())
+        row.notes.append(f"two shards by one: {of_shards:.2f}; {shown}")
+        row.runs = {f"{shards}x{devices}": given for (shards, devices), given in found.items()}
+        rows.append(row)
+    return rows

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Measures every target of the project in one call and prints the table: Ringpost beside the floor programs of this folder.
+
+    benches/targets.py                       everything, medians of three runs
+    benches/targets.py --only P1,P4          some targets
+    benches/targets.py --quick               small sizes, all at once: whether the script works, no figures
+
+docs/performance.md says how each figure is measured. Python's standard library is enough. Everything runs on loopback,
+within 20,000 files a process.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import platform
+import resource
+import subprocess
+import sys
+
+from measuring import connections, messages, storage
+from measuring.load import Loads
+from measuring.subjects import FLOORS, Failure, Programs
+from measuring.table import missing, text
+
+FILES_MAX = 20_000
+
+# What is measured together, in this order.
+GROUPS = [
+    ({"P1", "P2", "P3", "P5b"}, connections.idle),
+    ({"P4", "P5"}, connections.logins),
+    ({"P6"}, messages.broadcast),
+    ({"P7"}, messages.single),
+    ({"P8"}, messages.latency),
+    ({"P9"}, messages.beside_broadcast),
+    ({"P11"}, messages.drain),
+    ({"P10", "P17"}, storage.committer),
+    ({"P12", "P15", "P17"}, storage.million),
+    ({"P14"}, storage.instructions),
+    ({"P16"}, storage.build),
+    ({"P13"}, messages.growth),
+]
+# Targets that nothing here measures, and why.
+UNMEASURED = {"P5c": ("hand-off to another shard", "<= 60 ns; <= 1.5 x eventfd; <= 2 ms", "no bench of the rings")}
+
+SIZES = {
+    "idle_devices": 15_000, "idle_s": 20,
+    "beat_devices": 10_000, "heartbeat_s": 10, "beat_s": 20,
+    "login_devices": 10_000,
+    "fanout_devices": 10_000, "broadcasts": 5,
+    "unicast_devices": 1_000, "unicast_rate": 3_000, "unicast_s": 8, "flood_rate": 40_000,
+    "beside_devices": 100, "beside_rate": 200,
+    "drain_devices": 2_000, "drain_messages": 100,
+    "commit_s": 4, "million_devices": 1_000_000,
+    "growth_devices": (1_000, 5_000, 19_000),
+}
+QUICK = {
+    "idle_devices": 100, "idle_s": 1,
+    "beat_devices": 100, "heartbeat_s": 5, "beat_s": 6,
+    "login_devices": 100,
+    "fanout_devices": 100, "broadcasts": 2,
+    "unicast_devices": 50, "unicast_rate": 200, "unicast_s": 2, "flood_rate": 500,
+    "beside_devices": 10, "beside_rate": 50,
+    "drain_devices": 20, "drain_messages": 10,
+    "commit_s": 1, "million_devices": 2_000,
+    "growth_devices": (50, 100),
+    "floors": ["epoll-keys"],
+}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Measures the targets of the project.")
+    parser.add_argument("--only", metavar="P1,P4", help="targets to measure")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each load; the median counts")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that the script works")
+    parser.add_argument("--floors", metavar="A,B", help=f"floors to run: {', '.join(FLOORS)}")
+    parser.add_argument("--bin", metavar="DIR", help="programs that are built already, such as target/release")
+    parser.add_argument("--json", metavar="FILE", help="write the table as JSON")
+    parser.add_argument("--scratch", metavar="DIR", help="where data folders are made, instead of the system's place")
+    parser.add_argument("--cold-build", action="store_true", help="also build the workspace from nothing (P16)")
+    return parser.parse_args()
+
+
+def machine():
+    def of(path, start):
+        lines = pathlib.Path(path).read_text().splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(start)), "unknown")
+
+    return {
+        "cpu": of("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": of("/proc/meminfo", "MemTotal"),
+        "kernel": platform.release(),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "load_average_before": os.getloadavg(),
+        "commit": git_commit(),
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def git_commit():
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def measured(group, loads, sizes, wanted):
+    """The rows of a group; a failure is a row, too."""
+    ids, function = group
+    asked = ids & wanted
+    try:
+        return function(loads, sizes, asked)
+    except Failure as failure:
+        return [missing(id, "see below", "-", str(failure)) for id in sorted(asked)]
+    finally:
+        print(f"{', '.join(sorted(asked))}: done", file=sys.stderr)
+
+
+def main():
+    options = arguments()
+    os.chdir(pathlib.Path(__file__).resolve().parent.parent)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    known = set(UNMEASURED).union(*(ids for ids, _ in GROUPS))
+    wanted = set(options.only.split(",")) if options.only else known
+    if wanted - known:
+        sys.exit(f"targets.py: no target {', '.join(sorted(wanted - known))}")
+    sizes = {**SIZES, **(QUICK if options.quick else {}), "quick": options.quick, "cold_build": options.cold_build}
+    if options.floors:
+        sizes["floors"] = options.floors.split(",")
+    about = machine()
+    print(f"{about['time']}  {about['cpu']}, {about['cores']} cores, {about['memory']}, Linux {about['kernel']}, "
+          f"{about['files']} files, load average {about['load_average_before'][0]:.2f}, commit {about['commit']}")
+    try:
+        programs = Programs(options.bin)
+    except Failure as failure:
+        sys.exit(f"targets.py: {failure}")
+    loads = Loads(programs, 1 if options.quick else options.runs, options.scratch)
+    groups = [group for group in GROUPS if group[0] & wanted]
+    # Quick figures mean nothing, so that they may disturb each other.
+    with concurrent.futures.ThreadPoolExecutor(4 if options.quick else 1) as pool:
+        found = pool.map(lambda group: measured(group, loads, sizes, wanted), groups)
+        rows = [row for given in found for row in given]
+    rows += [missing(id, *UNMEASURED[id]) for id in sorted(wanted & set(UNMEASURED))]
+    rows.sort(key=lambda row: order(row.id))
+    about["load_average_after"] = os.getloadavg()
+    print(text(rows))
+    print("\n".join(["", *loads.commands]))
+    if options.quick:
+        print("quick: these are no figures")
+    if options.json:
+        whole = {"version": 1, "machine": about, "runs": loads.runs, "quick": options.quick, "sizes": sizes,
+                 "rows": [dataclasses.asdict(row) for row in rows], "commands": loads.commands}
+        pathlib.Path(options.json).write_text(json.dumps(whole, indent=2) + "\n")
+    failed = [row.id for row in rows if any(note.startswith("not measured") for note in row.notes)]
+    if options.quick and set(failed) - {"P5c", "P14", "P16 build"}:
+        sys.exit(f"targets.py: not measured: {', '.join(failed)}")
+
+
+def order(id):
+    """P5b between P5 and P6."""
+    digits = "".join(letter for letter in id.split(" ")[0] if letter.isdigit())
+    return [digits.zfill(3), id]
+
+
+if __name__ == "__main__":
+    main()
