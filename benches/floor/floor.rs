@@ -134,11 +134,11 @@ impl Floor {
     ) -> Result<(), Over> {
         match self.slots.get_mut(connection as usize) {
             None | Some(Slot::Free) => Err(Over),
-            Some(Slot::Device(_)) => self.from_device(connection, bytes, wire),
+            Some(Slot::Device(_)) => self.device_said(connection, bytes, wire),
             Some(Slot::Door(door)) => {
                 let mut unread = std::mem::take(&mut door.unread);
                 unread.extend_from_slice(bytes);
-                let used = self.from_door(connection, &unread, wire)?;
+                let used = self.door_said(connection, &unread, wire)?;
                 unread.drain(..used);
                 if let Some(Slot::Door(door)) = self.slots.get_mut(connection as usize) {
                     door.unread = unread;
@@ -148,7 +148,7 @@ impl Floor {
         }
     }
 
-    fn from_device(
+    fn device_said(
         &mut self,
         connection: u32,
         bytes: &mut [u8],
@@ -161,16 +161,14 @@ impl Floor {
         self.reply.clear();
         self.frames.clear();
         let (session, keeping) = (&mut device.session, self.keeping);
-        let mut cut = device.cut.take().unwrap_or_default();
+        let mut cut = device.cut.take().map_or_else(Cut::default, |cut| *cut);
         if cut.record.is_empty() {
             let used = session.take(keeping, bytes, &mut self.text, &mut self.reply)?;
             cut.record.extend_from_slice(&bytes[used..]);
         } else {
-            let mut record = std::mem::take(&mut cut.record);
-            record.extend_from_slice(bytes);
-            let used = session.take(keeping, &mut record, &mut self.text, &mut self.reply)?;
-            record.drain(..used);
-            cut.record = record;
+            cut.record.extend_from_slice(bytes);
+            let used = session.take(keeping, &mut cut.record, &mut self.text, &mut self.reply)?;
+            cut.record.drain(..used);
         }
         if !self.text.is_empty() {
             let frame = cut.frame.take();
@@ -181,7 +179,7 @@ impl Floor {
             device.number = heard.device.or(device.number);
         }
         if !cut.record.is_empty() || cut.frame.is_some() {
-            device.cut = Some(cut);
+            device.cut = Some(Box::new(cut));
         }
         if !self.frames.is_empty() {
             device.session.seal(&self.frames, &mut self.reply)?;
@@ -192,7 +190,7 @@ impl Floor {
         Ok(())
     }
 
-    fn from_door(
+    fn door_said(
         &mut self,
         connection: u32,
         unread: &[u8],
@@ -228,7 +226,7 @@ impl Floor {
                 Call::All => {
                     let push: Single = serde_json::from_slice(request.body).map_err(|_| Over)?;
                     let task = self.traffic.task();
-                    self.to_all(&task, push.push_message.transmission, wire);
+                    self.push_to_all(&task, push.push_message.transmission, wire);
                     door::answer(&format!(r#"{{"taskid":"{task}"}}"#), &mut answers);
                 }
                 Call::Unknown => return Err(Over),
@@ -262,7 +260,7 @@ impl Floor {
     }
 
     /// One push to all that are connected. The frame is built once: ids rise for all together.
-    fn to_all(&mut self, task: &str, text: &str, wire: &mut impl Wire) {
+    fn push_to_all(&mut self, task: &str, text: &str, wire: &mut impl Wire) {
         let frame = self.traffic.push(task, text).to_vec();
         for to in self.traffic.connections() {
             tell(&mut self.slots, to, &frame, &mut self.reply, wire);

@@ -56,7 +56,7 @@ impl Session {
                 Session::Rustls(tls) => {
                     let waits = step(tls, bytes, &mut used, text, reply)?;
                     if keeping == Keeping::Keys && waits && !tls.is_handshaking() {
-                        self.to_keys()?;
+                        self.keep_keys()?;
                     } else if waits {
                         return Ok(used);
                     }
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Takes the secrets and lets the rest of the connection go.
-    fn to_keys(&mut self) -> Result<(), Over> {
+    fn keep_keys(&mut self) -> Result<(), Over> {
         if let Session::Rustls(tls) = std::mem::replace(self, Session::Over) {
             let (secrets, _) = tls.dangerous_into_kernel_connection().map_err(|_| Over)?;
             let Some(keys) = Keys::new(secrets) else {
