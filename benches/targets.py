@@ -21,7 +21,7 @@ import resource
 import subprocess
 import sys
 
-from measuring import connections, messages, storage
+from measuring import connections, messages, peers, storage
 from measuring.load import Loads
 from measuring.subjects import FLOORS, Failure, Programs
 from measuring.table import missing, text
@@ -46,6 +46,9 @@ GROUPS = [
 # Targets that nothing here measures, and why.
 UNMEASURED = {"P5c": ("hand-off to another shard", "<= 60 ns; <= 1.5 x eventfd; <= 2 ms", "no bench of the rings")}
 
+# From the crate registry, built and configured by hand.
+RUNNING_PEERS = ["rmqtt", "rumqttd"]
+
 SIZES = {
     "idle_devices": 15_000, "idle_s": 20,
     "beat_devices": 10_000, "heartbeat_s": 10, "beat_s": 20,
@@ -56,6 +59,7 @@ SIZES = {
     "drain_devices": 2_000, "drain_messages": 100,
     "commit_s": 4, "million_devices": 1_000_000,
     "growth_devices": (1_000, 5_000, 19_000),
+    "peer_subscribers": 2_000, "peer_broadcasts": 10,
 }
 QUICK = {
     "idle_devices": 100, "idle_s": 1,
@@ -67,7 +71,8 @@ QUICK = {
     "drain_devices": 20, "drain_messages": 10,
     "commit_s": 1, "million_devices": 2_000,
     "growth_devices": (50, 100),
-    "floors": ["epoll-keys"],
+    "peer_subscribers": 50, "peer_broadcasts": 2,
+    "floors": ["ring-keys"],
 }
 
 
@@ -81,7 +86,15 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON")
     parser.add_argument("--scratch", metavar="DIR", help="where data folders are made, instead of the system's place")
     parser.add_argument("--cold-build", action="store_true", help="also build the workspace from nothing (P16)")
+    parser.add_argument("--peers", action="store_true", help="also mosquitto, redis-server and nats-server, if installed")
+    for name in RUNNING_PEERS:
+        parser.add_argument(f"--{name}", metavar="PID:PORT", help=f"with --peers: a {name} that runs, its TLS port")
     return parser.parse_args()
+
+
+def running_peers(options):
+    given = {name: getattr(options, name) for name in RUNNING_PEERS}
+    return {name: tuple(int(part) for part in at.split(":")) if at else None for name, at in given.items()}
 
 
 def machine():
@@ -130,7 +143,7 @@ def main():
         sys.exit(f"targets.py: no target {', '.join(sorted(wanted - known))}")
     sizes = {**SIZES, **(QUICK if options.quick else {}), "quick": options.quick, "cold_build": options.cold_build}
     if options.floors:
-        sizes["floors"] = options.floors.split(",")
+        sizes["floors"] = sizes["memory_floors"] = options.floors.split(",")
     about = machine()
     print(f"{about['time']}  {about['cpu']}, {about['cores']} cores, {about['memory']}, Linux {about['kernel']}, "
           f"{about['files']} files, load average {about['load_average_before'][0]:.2f}, commit {about['commit']}")
@@ -141,11 +154,15 @@ def main():
     loads = Loads(programs, 1 if options.quick else options.runs, options.scratch)
     groups = [group for group in GROUPS if group[0] & wanted]
     # Quick figures mean nothing, so that they may disturb each other.
-    with concurrent.futures.ThreadPoolExecutor(4 if options.quick else 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(6 if options.quick else 1) as pool:
         found = pool.map(lambda group: measured(group, loads, sizes, wanted), groups)
         rows = [row for given in found for row in given]
     rows += [missing(id, *UNMEASURED[id]) for id in sorted(wanted & set(UNMEASURED))]
     rows.sort(key=lambda row: order(row.id))
+    if options.peers:
+        rows += peers.rows(loads, sizes, running_peers(options))
+    if options.quick:
+        rows = [dataclasses.replace(row, met=None) for row in rows]
     about["load_average_after"] = os.getloadavg()
     print(text(rows))
     print("\n".join(["", *loads.commands]))

@@ -42,7 +42,7 @@ def idle(loads, sizes, wanted):
     """P1, P2, P3 and P5b."""
     rows = []
     devices, seconds = sizes["idle_devices"], sizes["idle_s"]
-    floors = sizes.get("floors") or MEMORY_FLOORS
+    floors = sizes.get("memory_floors") or MEMORY_FLOORS
     if wanted & {"P1", "P2", "P3"}:
         words = ["idle", "--devices", devices, "--duration", seconds]
         reports = loads.interleaved(["server", *floors], words, seconds)
