@@ -140,10 +140,14 @@ class Nats:
     @staticmethod
     def parse(unread):
         one = len(b"MSG all 1 128\r\n") + len(PAYLOAD) + 2
-        if unread.startswith(b"PING\r\n"):
-            return 0, b"PONG\r\n", unread[6:]
-        count = len(unread) // one
-        return count, b"", unread[count * one:]
+        count, answer = 0, b""
+        while True:
+            if unread.startswith(b"PING\r\n"):
+                answer, unread = answer + b"PONG\r\n", unread[6:]
+            elif unread.startswith(b"MSG") and len(unread) >= one:
+                count, unread = count + 1, unread[one:]
+            else:
+                return count, answer, unread
 
 
 def read_exactly(sock, length):
@@ -178,8 +182,8 @@ def redis(folder, port):
 
 def nats(folder, port):
     config = folder / "nats.conf"
-    config.write_text(f'host: 127.0.0.1\nport: {port}\ntls {{ cert_file: "{folder}/device.pem" key_file: "{folder}/device.key" '
-                      "timeout: 20 }\n")
+    config.write_text(f'host: 127.0.0.1\nport: {port}\n'
+                      f'tls {{\ncert_file: "{folder}/device.pem"\nkey_file: "{folder}/device.key"\ntimeout: 20\n}}\n')
     return ["nats-server", "-c", str(config)]
 
 
