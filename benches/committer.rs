@@ -1,7 +1,8 @@
 //! The store path alone: pushes of 200 bytes go to the committer as a shard submits them, and count when it says that they
 //! are durable. Beside it the floor: a file, as many bytes, one flush for each batch.
 //!
-//! `cargo bench --bench committer [-- --seconds S]`; prints names and values, asserts nothing. Latencies are from the
+//! `cargo bench --bench committer [-- --seconds S] [--pushes N]`; prints names and values, asserts nothing. What N pushes
+//! take on disk is told without the journal, which has a bound of its own whatever is stored. Latencies are from the
 //! submission to the commit's event; the one thread that submits and listens sleeps some 50 us when it has nothing to do.
 
 use std::fs::OpenOptions;
@@ -37,19 +38,21 @@ const NAP: Duration = Duration::from_micros(1);
 const STUCK: Duration = Duration::from_secs(30);
 
 fn main() {
-    let mut seconds = 4;
+    let (mut seconds, mut pushes) = (4, 1_000_000);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        if arg == "--seconds" {
-            let number = args.next().expect("a number after --seconds");
-            seconds = number.parse().expect("a number of seconds");
+        let mut number = || args.next().and_then(|number| number.parse().ok());
+        match arg.as_str() {
+            "--seconds" => seconds = number().expect("a number after --seconds"),
+            "--pushes" => pushes = number().expect("a number after --pushes"),
+            _ => {}
         }
     }
     let length = Duration::from_secs(seconds);
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("store");
     let mut bench = Bench::over(&path);
-    let empty = size_of(&path);
+    let empty = tables_len(&path);
     let flood = bench.run(None, length);
     println!("flood_per_s {:.0}", flood.per_s());
     println!("flood_commit_p50_us {}", flood.percentile(50));
@@ -59,17 +62,16 @@ fn main() {
     println!("half_rate_per_s {:.0}", paced.per_s());
     println!("half_rate_commit_p50_us {}", paced.percentile(50));
     println!("half_rate_commit_p99_us {}", paced.percentile(99));
-    let stored = bench.next;
+    let stored = pushes.max(bench.next);
     println!("refused {}", bench.refused);
-    bench.end();
-    let per_push = |bytes: u64| bytes.saturating_sub(empty) as f64 / stored as f64;
+    let next = bench.end();
+    fill(&path, next..stored);
+    let per_push = || tables_len(&path).saturating_sub(empty) as f64 / stored as f64;
     println!("stored {stored}");
-    println!("disk_bytes_per_push {:.1}", per_push(size_of(&path)));
+    println!("disk_bytes_per_push {:.1}", per_push());
+    println!("journal_bytes {}", size_of(&path) - tables_len(&path));
     expire(&path);
-    println!(
-        "disk_bytes_per_push_after_its_day {:.1}",
-        per_push(size_of(&path))
-    );
+    println!("disk_bytes_per_push_after_its_day {:.1}", per_push());
     floor(&dir.path().join("log"), length);
 }
 
@@ -173,10 +175,12 @@ impl Bench {
         took
     }
 
-    fn end(self) {
+    /// The number of the next push.
+    fn end(self) -> u64 {
         drop(self.to);
         drop(self.heard);
         self.thread.join().expect("the committer ends");
+        self.next
     }
 }
 
@@ -260,6 +264,21 @@ fn accept(number: u64) -> Op {
             body: Bytes::from(body(number)),
         },
     }
+}
+
+/// Stores pushes beyond those of the runs.
+fn fill(path: &Path, numbers: std::ops::Range<u64>) {
+    let mut committer = committer(path);
+    for start in numbers.clone().step_by(BATCH_OPS_MAX) {
+        let end = numbers.end.min(start + BATCH_OPS_MAX as u64);
+        let ops = (start..end).map(accept).collect();
+        committer.commit_now(ops).expect("committed");
+    }
+}
+
+/// Bytes of the store but for its journal.
+fn tables_len(path: &Path) -> u64 {
+    size_of(&path.join("keyspaces"))
 }
 
 /// Lets the days of all messages pass, as the first shard does at midnight.

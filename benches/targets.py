@@ -24,7 +24,7 @@ import sys
 from measuring import connections, messages, peers, storage
 from measuring.load import Loads
 from measuring.subjects import FLOORS, Failure, Programs
-from measuring.table import missing, text
+from measuring.table import missing, number, text
 
 FILES_MAX = 20_000
 
@@ -124,11 +124,13 @@ def measured(group, loads, sizes, wanted):
     ids, function = group
     asked = ids & wanted
     try:
-        return function(loads, sizes, asked)
+        rows = function(loads, sizes, asked)
     except Failure as failure:
-        return [missing(id, "see below", "-", str(failure)) for id in sorted(asked)]
-    finally:
-        print(f"{', '.join(sorted(asked))}: done", file=sys.stderr)
+        rows = [missing(id, "see below", "-", str(failure)) for id in sorted(asked)]
+    # An hour is long without a word.
+    for row in rows:
+        print(f"{row.id}: {number(row.figure)} {row.unit}, floor {number(row.floor)}", file=sys.stderr, flush=True)
+    return rows
 
 
 def main():

@@ -17,6 +17,8 @@ PER_MESSAGE = "per_message.server_cpu_us"
 # Seconds for the devices of a broadcast to be there, and for the load to end when it is told to.
 REGISTER_WAIT = 180
 END_WAIT = 60
+# The most that one load sends.
+PUSHES_MAX = 20_000_000
 
 
 def floors_of(sizes):
@@ -95,7 +97,9 @@ def beside_broadcast(loads, sizes, wanted):
 
 
 def _during_broadcasts(loads, sizes, subject):
-    words = ["fanout", "--devices", str(sizes["fanout_devices"]), "--broadcasts", "10000"]
+    # More than there will be time for, and no more than a load may send.
+    broadcasts = min(1_000, PUSHES_MAX // sizes["fanout_devices"])
+    words = ["fanout", "--devices", str(sizes["fanout_devices"]), "--broadcasts", str(broadcasts)]
     command = loads.command(subject, words, subject.folder / "fanout.json")
     said = open(subject.folder / "fanout.log", "w+")
     fanout = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
@@ -103,11 +107,14 @@ def _during_broadcasts(loads, sizes, subject):
         since = time.monotonic()
         while "pushing" not in (subject.folder / "fanout.log").read_text():
             if fanout.poll() is not None or time.monotonic() - since > REGISTER_WAIT:
-                raise Failure("the broadcast did not begin")
+                raise Failure(f"the broadcast did not begin: {(subject.folder / 'fanout.log').read_text()[-300:]}")
             time.sleep(0.1)
         seconds = sizes["unicast_s"]
         words = ["unicast", "--devices", sizes["beside_devices"], "--rate", sizes["beside_rate"], "--duration", seconds]
-        return loads.once(subject, words, seconds)
+        report = loads.once(subject, words, seconds)
+        if fanout.poll() is not None:
+            raise Failure(f"the broadcasts ended before: {(subject.folder / 'fanout.log').read_text()[-300:]}")
+        return report
     finally:
         fanout.send_signal(signal.SIGINT)
         try:
