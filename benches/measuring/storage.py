@@ -47,11 +47,14 @@ def committer(loads, sizes, wanted):
         rows.append(Row("P10 p99", f"commit at half of that, {of('half_rate_per_s'):,.0f} a second, p99", "<= 10 ms", "us", p99,
                         of("floor_batch_p99_us"), None, p99 <= 10_000))
     if "P17" in wanted:
-        disk, after = of("disk_bytes_per_push"), of("disk_bytes_per_push_after_its_day")
+        disk, name = of("disk_bytes_per_push"), "disk_bytes_per_push_after_its_day"
         rows.append(Row("P17 disk", f"disk of a stored push of 200 bytes, of {of('stored'):,.0f}", "<= 400 B", "B", disk,
                         met=disk <= 400, notes=["its answer, which a repeat of its request id gets, is in it; the journal "
                                                 f"({of('journal_bytes') / 1e6:.0f} MB, bounded) is not"]))
-        rows.append(Row("P17 day", "the same after its day", "0", "B", after, met=after < 1))
+        if all(name in run for run in runs):
+            rows.append(Row("P17 day", "the same after its day", "0", "B", of(name), met=of(name) < 1))
+        else:
+            rows.append(missing("P17 day", "the same after its day", "0", "no faketime (Debian's package of that name)"))
     return rows
 
 
