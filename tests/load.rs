@@ -37,7 +37,7 @@ fn report(server: &Server, dir: &Path, args: &[&str]) -> Value {
     assert!(table.contains(args[0]), "{table}");
     let report: Value = serde_json::from_slice(&fs::read(out).expect("written")).expect("JSON");
     assert_eq!(report["scenario"], args[0]);
-    assert_eq!(report["version"], 1);
+    assert_eq!(report["version"], 2);
     assert_eq!(report["server"]["pid"], server.pid());
     for number in [
         "/server/cpu_s",

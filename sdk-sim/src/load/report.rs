@@ -11,7 +11,7 @@ use super::args::Scenario;
 use super::latency::Percentiles;
 
 /// Raised when a name goes or changes its meaning; a new name does not raise it.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
