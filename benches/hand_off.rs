@@ -107,7 +107,7 @@ fn on_a_shard<T: Send + 'static, R: Send + 'static>(
     let bell = Bell::default();
     let mut inbox = Inbox::new(&bell);
     let sender = inbox.open(RING);
-    let (ready, is_ready) = mpsc::channel();
+    let (ready, is_ready) = mpsc::sync_channel(1);
     let executor = LocalExecutorBuilder::new(Placement::Fixed(RECEIVER_CPU))
         .io_memory(64 * 1024)
         .ring_depth(1024)
@@ -211,7 +211,7 @@ fn into_a_shard(beside: Beside) -> Histogram<u64> {
 fn floor() -> Histogram<u64> {
     let fd: OwnedFd = eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd");
     let mut bell = File::from(fd.try_clone().expect("a second handle"));
-    let (times, sent) = mpsc::channel::<Instant>();
+    let (times, sent) = mpsc::sync_channel::<Instant>(RING);
     let reader = std::thread::spawn(move || {
         pin(RECEIVER_CPU);
         let mut bell = File::from(fd);
