@@ -1,7 +1,7 @@
 //! What it costs to hand something to another core: the rings and bells of the server, into an executor that is set
 //! as a shard's is.
 //!
-//! `cargo bench --bench hand_off [-- --json]`; prints a table, asserts nothing. Saturated: the time of one message
+//! `cargo bench --bench hand_off [-- --json] [--runs N]`; prints a table, asserts nothing. Saturated: the time of one message
 //! when the sender never pauses. Latency: from the send to the receiver's hand, one message each
 //! [`PAUSE`], with a receiver that sleeps and with one that works on a broadcast all the time; beside
 //! the sleeping one its floor, a thread that blocks on an `eventfd` and nothing else. Sender and
@@ -34,7 +34,8 @@ const RING: usize = 4096;
 const SLICE: usize = 64;
 /// What a shard does of a broadcast before it yields: 64 sends of some ten microseconds.
 const WORK: Duration = Duration::from_micros(640);
-const RUNS: usize = 5;
+/// Longer counts as this.
+const LONGEST: Duration = Duration::from_secs(60);
 const RECEIVER_CPU: usize = 0;
 const SENDER_CPU: usize = 1;
 
@@ -46,11 +47,19 @@ enum Beside {
 }
 
 fn main() {
-    let as_json = std::env::args().any(|arg| arg == "--json");
-    let nanos = median((0..RUNS).map(|_| saturated()).collect());
-    let floor = latencies(floor);
-    let idle = latencies(|| into_a_shard(Beside::Nothing));
-    let busy = latencies(|| into_a_shard(Beside::Broadcast));
+    let (mut as_json, mut runs) = (false, 5);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        as_json |= arg == "--json";
+        if arg == "--runs" {
+            let number = args.next().and_then(|number| number.parse().ok());
+            runs = number.expect("a number of runs");
+        }
+    }
+    let nanos = median((0..runs).map(|_| saturated()).collect());
+    let floor = latencies(runs, floor);
+    let idle = latencies(runs, || into_a_shard(Beside::Nothing));
+    let busy = latencies(runs, || into_a_shard(Beside::Broadcast));
     if as_json {
         let (fp50, fp99) = floor;
         let ((ip50, ip99), (bp50, bp99)) = (idle, busy);
@@ -60,7 +69,7 @@ fn main() {
         );
         return;
     }
-    println!("saturated: {nanos:.1} ns a message; medians of {RUNS} runs");
+    println!("saturated: {nanos:.1} ns a message; medians of {runs} runs");
     for (name, (p50, p99)) in [
         ("eventfd, the floor", floor),
         ("shard that sleeps", idle),
@@ -80,8 +89,8 @@ fn median(mut of: Vec<f64>) -> f64 {
 }
 
 /// Medians of the 50 % and 99 % marks, in microseconds.
-fn latencies(run: impl Fn() -> Histogram<u64>) -> (f64, f64) {
-    let runs: Vec<Histogram<u64>> = (0..RUNS).map(|_| run()).collect();
+fn latencies(runs: usize, run: impl Fn() -> Histogram<u64>) -> (f64, f64) {
+    let runs: Vec<Histogram<u64>> = (0..runs).map(|_| run()).collect();
     let mark = |quantile: f64| {
         let marks = runs.iter().map(|run| run.value_at_quantile(quantile));
         median(marks.map(|nanos| nanos as f64 / 1000.0).collect())
@@ -96,7 +105,7 @@ fn pin(cpu: usize) {
 }
 
 fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits")
+    Histogram::new_with_max(LONGEST.as_nanos() as u64, 3).expect("three digits")
 }
 
 /// Runs `receive` on an executor as a shard has it; the sender goes to the caller.

@@ -45,7 +45,7 @@ class Programs:
         built = {}
         for words in (
             ["build", "--release", "--bins"],
-            ["bench", "--no-run", "--bench", "ringpost-floor", "--bench", "committer", "--bench", "million"],
+            ["bench", "--no-run", "--bench", "ringpost-floor", "--bench", "committer", "--bench", "hand_off", "--bench", "million"],
         ):
             command = ["cargo", *words, "--message-format=json"]
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -59,7 +59,7 @@ class Programs:
 
     def _find(self, folder):
         built = {name: folder / name for name in ("ringpost", "ringpost-sim")}
-        for name in ("ringpost-floor", "committer", "million"):
+        for name in ("ringpost-floor", "committer", "hand_off", "million"):
             found = [path for path in (folder / "deps").glob(name.replace("-", "_") + "-*") if not path.suffix]
             if not found:
                 raise Failure(f"no {name} in {folder / 'deps'}: cargo bench --no-run")
@@ -71,6 +71,7 @@ class Programs:
         self.sim = str(built["ringpost-sim"])
         self.floor = str(built["ringpost-floor"])
         self.committer = str(built["committer"])
+        self.hand_off = str(built["hand_off"])
         self.million = str(built["million"])
 
 

@@ -100,6 +100,8 @@ struct Wire {
     /// Sealed and not yet taken by the socket.
     unsent: BytesMut,
     blocked_since: Option<Instant>,
+    /// The end of the stream was said: nothing is sent any more.
+    has_ended: bool,
     /// Writing failed: reading finds the reason and ends the connection.
     broken: bool,
     /// What came of a PROXY header that is awaited, and behind it until it is let in.
@@ -202,6 +204,7 @@ impl Connection {
                 pending,
                 unsent: BytesMut::new(),
                 blocked_since: None,
+                has_ended: false,
                 broken: false,
                 header: None,
                 place,
@@ -389,7 +392,8 @@ impl Connection {
         if !wire.unsent.is_empty() {
             wire.send_rest(cx);
         }
-        if wire.unsent.is_empty() {
+        if wire.unsent.is_empty() && !wire.has_ended {
+            wire.has_ended = true;
             let _ = wire.shut(rustix::net::Shutdown::Write);
         }
         for _ in 0..LINGER_READS_PER_TURN {
