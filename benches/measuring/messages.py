@@ -3,6 +3,7 @@
 Owner: nobody. Always: an open loop; a rate is offered whatever the answers say.
 """
 
+import pathlib
 import signal
 import statistics
 import subprocess
@@ -17,6 +18,8 @@ PER_MESSAGE = "per_message.server_cpu_us"
 # Seconds for the devices of a broadcast to be there, and for the load to end when it is told to.
 REGISTER_WAIT = 180
 END_WAIT = 60
+# A thread that used more is what was measured, as in `ringpost-sim load`.
+BOUND_SHARE = 0.7
 # The most that one load sends.
 PUSHES_MAX = 20_000_000
 
@@ -53,7 +56,8 @@ def single(loads, sizes, wanted):
     least = without_http(loads, sizes, rate)
     rows = []
     for id, batch, limit in (("P7", 1, 60), ("P7 batch", 200, 25)):
-        words = ["unicast", "--devices", devices, "--rate", rate, "--duration", seconds, "--batch", batch]
+        words = ["unicast", "--devices", devices, "--rate", rate, "--duration", seconds, "--batch", batch,
+                 "--connections", sizes["connections"]]
         reports = loads.interleaved(["server", *floors_of(sizes)], words, seconds)
         row = compared(id, f"CPU per single push, {batch} in a request, {rate:,} a second", "us", f"<= {limit} us", reports,
                        floors_of(sizes), PER_MESSAGE, lambda figure, _, limit=limit: figure <= limit)
@@ -65,11 +69,12 @@ def single(loads, sizes, wanted):
 def latency(loads, sizes, wanted):
     """P8: at half of what the machine sustains."""
     devices, seconds = sizes["unicast_devices"], sizes["unicast_s"]
-    base = ["unicast", "--devices", devices]
-    offered = [*base, "--rate", sizes["flood_rate"], "--duration", max(2, seconds // 2), "--connections", 128]
+    # A push waits for a flush: with few connections their number would be what is measured.
+    base = ["unicast", "--devices", devices, "--connections", sizes["flood_connections"]]
+    offered = [*base, "--rate", sizes["flood_rate"], "--duration", max(2, seconds // 2)]
     most = median([loads.fresh("server", offered, seconds) for _ in range(loads.runs)], "pushes.received_per_s")
     rate = max(1, int(most / 2))
-    words = [*base, "--rate", rate, "--duration", seconds, "--connections", 128]
+    words = [*base, "--rate", rate, "--duration", seconds]
     names = ["server", *floors_of(sizes)]
     reports = loads.interleaved(names, words, seconds)
     rows = []
@@ -96,6 +101,15 @@ def beside_broadcast(loads, sizes, wanted):
     return [row]
 
 
+def threads_ns(pid):
+    """CPU time of each thread of a process."""
+    try:
+        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+        return {task.name: int((task / "schedstat").read_text().split()[0]) for task in tasks}
+    except OSError:
+        return {}
+
+
 def _during_broadcasts(loads, sizes, subject):
     # More than there will be time for, and no more than a load may send.
     broadcasts = min(1_000, PUSHES_MAX // sizes["fanout_devices"])
@@ -111,7 +125,12 @@ def _during_broadcasts(loads, sizes, subject):
             time.sleep(0.1)
         seconds = sizes["unicast_s"]
         words = ["unicast", "--devices", sizes["beside_devices"], "--rate", sizes["beside_rate"], "--duration", seconds]
+        before, since = threads_ns(fanout.pid), time.monotonic_ns()
         report = loads.once(subject, words, seconds)
+        after, took = threads_ns(fanout.pid), time.monotonic_ns() - since
+        share = max((ns - before.get(id, 0) for id, ns in after.items()), default=0) / took
+        if share > BOUND_SHARE:
+            report["notes"].append(f"generator-bound: a thread of the broadcast's used {share:.2f} of a core")
         if fanout.poll() is not None:
             raise Failure(f"the broadcasts ended before: {(subject.folder / 'fanout.log').read_text()[-300:]}")
         return report
