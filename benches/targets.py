@@ -53,11 +53,11 @@ SIZES = {
     "login_devices": 10_000,
     "fanout_devices": 10_000, "broadcasts": 5,
     "unicast_devices": 1_000, "unicast_rate": 3_000, "unicast_s": 8, "connections": 256,
-    "flood_rate": 40_000, "flood_connections": 1_000,
+    "flood_rate": 40_000, "flood_connections": 500,
     "beside_devices": 100, "beside_rate": 200,
     "drain_devices": 2_000, "drain_messages": 100,
     "commit_s": 4, "million_devices": 1_000_000,
-    "growth_devices": (1_000, 5_000, 19_000),
+    "growth_devices": (1_000, 5_000, 18_500),
     "peer_subscribers": 2_000, "peer_broadcasts": 10,
 }
 QUICK = {
