@@ -388,13 +388,13 @@ pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + STORE_FILES_M
 /// Descriptors that a server has open before anybody comes, without those of its shards.
 pub const DESCRIPTORS_OWN: usize = 24;
 
-/// After how long a shard looks at its rings though nothing came in. It does not make it quicker, for what comes in
-/// interrupts it at once. When it passes before the first task of a turn has run, glommio parks over what could run
-/// (`server/src/shard_loop/night_watch.rs`): so it is longer than a thread usually waits for its core.
+/// After how long glommio looks at its rings at the latest. A shard that works looks by itself, much sooner
+/// (`server/src/shard_loop/interrupt.rs`). When this passes before the first task of a turn has run, glommio parks over
+/// what could run (`server/src/shard_loop/night_watch.rs`): so it is longer than a thread usually waits for its core.
 pub const TURN_MAX: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Descriptors of a shard: its rings, events and listener.
-pub const DESCRIPTORS_PER_SHARD: usize = 8;
+/// Descriptors of a shard: its rings, events, interrupt and listener.
+pub const DESCRIPTORS_PER_SHARD: usize = 10;
 
 /// How long offences of one kind are counted before a line of the log says how many there were.
 pub const OFFENCE_SPELL: std::time::Duration = std::time::Duration::from_secs(60);

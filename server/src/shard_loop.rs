@@ -10,6 +10,7 @@ mod arrivals;
 mod connections;
 mod counted;
 mod inboxes;
+mod interrupt;
 mod lobby;
 mod night_watch;
 mod offences;
@@ -44,6 +45,8 @@ use counted::Counted;
 use lobby::Lobby;
 use offences::Offences;
 use turnstile::Turnstile;
+
+use interrupt::Interrupt;
 
 pub use inboxes::Inboxes;
 pub use terms::Terms;
@@ -103,6 +106,7 @@ pub struct ShardLoop {
     scratch: RefCell<Scratch>,
     telemetry: Arc<Telemetry>,
     queue: TaskQueueHandle,
+    interrupt: Interrupt,
     draining: Cell<Draining>,
     finishing: Cell<bool>,
     /// Who of the night watch to wake when the shard finishes.
@@ -150,7 +154,7 @@ pub struct Parts {
 pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     let queue = glommio::executor().create_task_queue(
         glommio::Shares::Static(1000),
-        // What it waits for interrupts it: sockets, and what other threads say.
+        // What other threads say interrupts it. For what sockets say there is `interrupt`.
         glommio::Latency::Matters(TURN_MAX),
         "shard",
     );
@@ -170,6 +174,7 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
         scratch: RefCell::default(),
         telemetry: parts.telemetry,
         queue,
+        interrupt: Interrupt::on_this_executor().expect("files were kept for it"),
         draining: Cell::new(Draining::No),
         finishing: Cell::new(false),
         watch: RefCell::default(),
@@ -185,6 +190,9 @@ pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
     this.spawn(Rc::clone(&this).accept(Rc::clone(&listener)));
     this.spawn(Rc::clone(&this).usher());
     this.spawn(Rc::clone(&this).keep_time());
+    for _ in 0..interrupt::LISTENERS {
+        this.spawn(Rc::clone(&this).hear_interrupts());
+    }
     this.post_watch();
     // The inbox is read in the same queue as everything that must be quick.
     let inbox = {
@@ -215,6 +223,18 @@ impl ShardLoop {
         Now {
             wall_ms: wall.map_or(0, |since| since.as_millis() as u64),
             mono_ms: self.started.elapsed().as_millis() as u64,
+        }
+    }
+
+    /// Lets the other tasks of this core run, and what came in for them come to them.
+    async fn yield_to_others(&self) {
+        self.interrupt.is_due();
+        futures_lite::future::yield_now().await;
+    }
+
+    async fn hear_interrupts(self: Rc<Self>) {
+        while !self.finishing.get() {
+            self.interrupt.hear().await;
         }
     }
 
@@ -266,7 +286,7 @@ impl ShardLoop {
                 }
             }
             self.end_turn();
-            futures_lite::future::yield_now().await;
+            self.yield_to_others().await;
         }
         self.publish();
     }
@@ -307,6 +327,7 @@ impl ShardLoop {
                     listener.shut();
                     self.finishing.set(true);
                     self.dismiss_watch();
+                    self.interrupt.end();
                     self.turnstile.ring();
                     self.step(ShardEvent::Finish);
                 }

@@ -56,7 +56,7 @@ impl ShardLoop {
                 }
             }
             // However many wait, those that are in get their turn.
-            futures_lite::future::yield_now().await;
+            self.yield_to_others().await;
         }
     }
 
@@ -137,7 +137,7 @@ impl ShardLoop {
                     break;
                 }
             }
-            futures_lite::future::yield_now().await;
+            self.yield_to_others().await;
         }
         self.lobby.borrow_mut().close();
         self.turnstile.open();

@@ -66,7 +66,7 @@ impl ShardLoop {
         while goes_on {
             while self.take_frames(session, &connection) {
                 self.end_turn();
-                futures_lite::future::yield_now().await;
+                self.yield_to_others().await;
             }
             self.end_turn();
             if !connection.is_greeting() {
@@ -75,7 +75,7 @@ impl ShardLoop {
             let has_turn = std::mem::take(&mut has_turn);
             let input = self.read_in_turn(&connection, Lane::Login, has_turn).await;
             goes_on = self.take_input(session, &connection, input);
-            futures_lite::future::yield_now().await;
+            self.yield_to_others().await;
         }
         self.greeted(&connection);
         self.let_go(&connection).await;
@@ -87,7 +87,7 @@ impl ShardLoop {
         loop {
             while self.take_frames(session, &connection) {
                 self.end_turn();
-                futures_lite::future::yield_now().await;
+                self.yield_to_others().await;
             }
             self.end_turn();
             let input =
@@ -96,7 +96,7 @@ impl ShardLoop {
                 break;
             }
             // However fast the peer sends, others on this core get their turn.
-            futures_lite::future::yield_now().await;
+            self.yield_to_others().await;
         }
         if connection.is_closing() {
             let this = Rc::clone(&self);
