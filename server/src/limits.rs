@@ -272,8 +272,8 @@ pub const STORE_MEMORY_MIB_MAX: u64 = 16 * 1024 * 1024;
 /// journal too, which a start reads. Full: the largest memtables are written as tables.
 pub const UNWRITTEN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Tables that wait to be written. Full: the committer waits for them, and its own ring then
-/// answers "busy".
+/// Tables that wait to be written. Full: no more are made until the memory for changes is full, too; then the committer
+/// waits for them, and its own ring answers "busy".
 pub const FLUSHES_WAITING_MAX: usize = 4;
 
 /// Which part of a disk stays free: tables are written anew while the old ones are still there.
