@@ -1,3 +1,5 @@
+//! A session of ours against a client of rustls: bytes in any pieces, records of any length, ends, garbage.
+
 use std::io::{Read, Write};
 use std::path::Path;
 
