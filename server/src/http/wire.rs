@@ -116,12 +116,14 @@ impl Wire {
 
     /// Reads from the socket; 0 is the end of the stream, also by time-out before a body.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.inbound.reserve(HTTP_READ_LEN);
-        // A read that leaves room in the buffer took all there was: tokio waits for more at once, and
-        // asks no second time.
-        let read = pin!(self.stream.read_buf(&mut self.inbound));
-        if let Poll::Ready(read) = read.poll(cx) {
-            return Poll::Ready(read);
+        if self.stream.poll_read_ready(cx)?.is_ready() {
+            self.inbound.reserve(HTTP_READ_LEN);
+            // A read that leaves room in the buffer took all there was: tokio waits for more at once, and
+            // asks no second time.
+            let read = pin!(self.stream.read_buf(&mut self.inbound));
+            if let Poll::Ready(read) = read.poll(cx) {
+                return Poll::Ready(read);
+            }
         }
         let part = self.part();
         if part == Part::Idle {
