@@ -75,22 +75,16 @@ impl TlsSession {
             return Ok(());
         }
         let mut kept = std::mem::take(&mut self.incoming);
-        let opened = if kept.is_empty() {
-            let taken = self.run(bytes, sealed, plain);
-            let rest = taken.as_ref().map_or(&[][..], |taken| &bytes[*taken..]);
-            self.incoming.extend_from_slice(rest);
-            taken
+        let bytes = if kept.is_empty() {
+            bytes
         } else {
             kept.extend_from_slice(bytes);
-            let taken = self.run(&mut kept, sealed, plain);
-            if let Ok(taken) = taken {
-                kept.drain(..taken);
-                if !kept.is_empty() {
-                    self.incoming = kept;
-                }
-            }
-            taken
+            &mut kept
         };
+        let opened = self.run(bytes, sealed, plain);
+        if let Ok(taken) = opened {
+            self.incoming = bytes[taken..].to_vec();
+        }
         if opened.is_err() {
             // rustls has queued the alert.
             let _ = self.run(&mut [], sealed, |_| {});
