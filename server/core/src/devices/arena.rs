@@ -13,7 +13,6 @@ pub(super) struct Arena<T> {
     chunks: Vec<Vec<Option<T>>>,
     /// Numbers that were given back.
     free: Vec<u32>,
-    len: usize,
 }
 
 impl<T> Default for Arena<T> {
@@ -21,7 +20,6 @@ impl<T> Default for Arena<T> {
         Arena {
             chunks: Vec::new(),
             free: Vec::new(),
-            len: 0,
         }
     }
 }
@@ -29,26 +27,27 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.given() - self.free.len()
+    }
+
+    /// How many numbers were ever given.
+    fn given(&self) -> usize {
+        let last = self.chunks.last();
+        last.map_or(0, |last| (self.chunks.len() - 1) * CHUNK_LEN + last.len())
     }
 
     /// Puts a value in; its number.
     pub(super) fn put(&mut self, value: T) -> u32 {
-        self.len += 1;
         if let Some(number) = self.free.pop() {
             *self.place(number).expect("it was given once") = Some(value);
             return number;
         }
-        let last = match self.chunks.last_mut() {
-            Some(last) if last.len() < CHUNK_LEN => last,
-            _ => {
-                self.chunks.push(Vec::with_capacity(CHUNK_LEN));
-                self.chunks.last_mut().expect("just made")
-            }
-        };
+        let number = self.given();
+        if number.is_multiple_of(CHUNK_LEN) {
+            self.chunks.push(Vec::with_capacity(CHUNK_LEN));
+        }
+        let last = self.chunks.last_mut().expect("there is room in it");
         last.push(Some(value));
-        let at = last.len() - 1;
-        let number = (self.chunks.len() - 1) * CHUNK_LEN + at;
         u32::try_from(number).expect("fewer than 2^32 devices a shard")
     }
 
@@ -56,7 +55,6 @@ impl<T> Arena<T> {
     pub(super) fn take(&mut self, number: u32) -> Option<T> {
         let value = self.place(number)?.take()?;
         self.free.push(number);
-        self.len -= 1;
         Some(value)
     }
 
