@@ -15,12 +15,12 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+use glommio::Placement;
 use hdrhistogram::Histogram;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use server::limits::TURN_MAX;
 use server::mesh::{Bell, Inbox, Sender};
+use server::shard_loop;
 
 /// Messages of a saturated run.
 const MANY: u64 = 3_000_000;
@@ -117,13 +117,9 @@ fn on_a_shard<T: Send + 'static, R: Send + 'static>(
     let mut inbox = Inbox::new(&bell);
     let sender = inbox.open(RING);
     let (ready, is_ready) = mpsc::sync_channel(1);
-    let executor = LocalExecutorBuilder::new(Placement::Fixed(RECEIVER_CPU))
-        .io_memory(64 * 1024)
-        .ring_depth(1024)
+    let executor = shard_loop::executor(Placement::Fixed(RECEIVER_CPU))
         .spawn(move || async move {
-            let latency = Latency::Matters(TURN_MAX);
-            let queue =
-                glommio::executor().create_task_queue(Shares::Static(1000), latency, "shard");
+            let queue = shard_loop::queue();
             let is_over = Rc::new(Cell::new(false));
             let broadcast = {
                 let is_over = Rc::clone(&is_over);

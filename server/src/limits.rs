@@ -314,6 +314,11 @@ pub const DEVICE_BACKLOG: i32 = 4096;
 /// longest TLS record and its header.
 pub const READ_LEN: usize = 16 * 1024 + 256;
 
+/// After how long glommio looks at its rings at the latest. A shard that works looks by itself, much sooner
+/// (`server/src/shard_loop/interrupt.rs`). When this passes before the first task of a turn has run, glommio parks over
+/// what could run (`server/src/shard_loop/night_watch.rs`): so it is longer than a thread usually waits for its core.
+pub const TURN_MAX: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Frames of one device before others on its core may run.
 pub const FRAMES_PER_TURN: usize = 64;
 
@@ -387,11 +392,6 @@ pub const DESCRIPTORS_RESERVED_MAX: usize = HTTP_CONNECTIONS_MAX + STORE_FILES_M
 
 /// Descriptors that a server has open before anybody comes, without those of its shards.
 pub const DESCRIPTORS_OWN: usize = 24;
-
-/// After how long glommio looks at its rings at the latest. A shard that works looks by itself, much sooner
-/// (`server/src/shard_loop/interrupt.rs`). When this passes before the first task of a turn has run, glommio parks over
-/// what could run (`server/src/shard_loop/night_watch.rs`): so it is longer than a thread usually waits for its core.
-pub const TURN_MAX: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// Descriptors of a shard: its rings, events, interrupt and listener.
 pub const DESCRIPTORS_PER_SHARD: usize = 10;

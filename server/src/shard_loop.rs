@@ -24,8 +24,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use glommio::TaskQueueHandle;
 use glommio::timer::Timer;
+use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 use server_core::clock::Now;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
@@ -150,14 +150,27 @@ pub struct Parts {
     pub started: Instant,
 }
 
+/// What makes the executor of a shard.
+pub fn executor(placement: Placement) -> LocalExecutorBuilder {
+    LocalExecutorBuilder::new(placement)
+        // glommio pins 37 MB an executor by default; sockets need none of it.
+        .io_memory(64 * 1024)
+        .ring_depth(1024)
+}
+
+/// The queue of all tasks of a shard, on the executor that runs this.
+pub fn queue() -> TaskQueueHandle {
+    glommio::executor().create_task_queue(
+        Shares::Static(1000),
+        // What other threads say interrupts it. For what sockets say there is `interrupt`.
+        Latency::Matters(TURN_MAX),
+        "shard",
+    )
+}
+
 /// Runs a shard on the current executor until it is told to finish.
 pub async fn run(parts: Parts, mut inboxes: Inboxes, listener: DeviceListener) {
-    let queue = glommio::executor().create_task_queue(
-        glommio::Shares::Static(1000),
-        // What other threads say interrupts it. For what sockets say there is `interrupt`.
-        glommio::Latency::Matters(TURN_MAX),
-        "shard",
-    );
+    let queue = queue();
     let this = Rc::new(ShardLoop {
         me: parts.me,
         shard: RefCell::new(parts.shard),
@@ -228,7 +241,7 @@ impl ShardLoop {
 
     /// Lets the other tasks of this core run, and what came in for them come to them.
     async fn yield_to_others(&self) {
-        self.interrupt.is_due();
+        self.interrupt.work_goes_on();
         futures_lite::future::yield_now().await;
     }
 

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Instant;
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::{ExecutorJoinHandle, Placement};
 use schema::record::App;
 use server_core::clock::Now;
 use server_core::devices::Devices;
@@ -38,11 +38,8 @@ impl Seat {
         listener: TcpListener,
     ) -> Result<ExecutorJoinHandle<()>, BootError> {
         let number = self.identity.me.0;
-        LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        shard_loop::executor(Placement::Fixed(cpu))
             .name(&format!("shard-{number}"))
-            // glommio pins 37 MB an executor by default; sockets need none of it.
-            .io_memory(64 * 1024)
-            .ring_depth(1024)
             .spawn(move || async move {
                 let listener = match DeviceListener::on_this_executor(listener) {
                     Ok(listener) => listener,

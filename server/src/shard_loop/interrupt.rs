@@ -45,7 +45,7 @@ impl Interrupt {
     }
 
     /// A task has more to do than it does now.
-    pub(super) fn is_due(&self) {
+    pub(super) fn work_goes_on(&self) {
         if !self.is_under_way.get() && self.looked.get().elapsed() >= LOOK_EVERY {
             self.send();
         }
@@ -79,11 +79,11 @@ mod tests {
     use std::rc::Rc;
 
     use futures_lite::{AsyncReadExt, AsyncWriteExt};
+    use glommio::Placement;
     use glommio::net::UnixStream;
-    use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
 
+    use super::super::{executor, queue};
     use super::*;
-    use crate::limits::TURN_MAX;
 
     /// Bytes that go there and back.
     const ASKED: usize = 50;
@@ -92,12 +92,9 @@ mod tests {
 
     #[test]
     fn given_a_task_that_never_rests_when_sockets_are_ready_should_let_them_be_read_soon() {
-        let busy = LocalExecutorBuilder::new(Placement::Unbound)
-            .io_memory(64 * 1024)
+        let busy = executor(Placement::Unbound)
             .spawn(|| async {
-                let latency = Latency::Matters(TURN_MAX);
-                let shares = Shares::Static(1000);
-                let queue = glommio::executor().create_task_queue(shares, latency, "shard");
+                let queue = queue();
                 let interrupt = Rc::new(Interrupt::on_this_executor().expect("files"));
                 let is_over = Rc::new(Cell::new(false));
                 let (mut near, mut far) = UnixStream::pair().expect("files");
@@ -130,7 +127,7 @@ mod tests {
                                 std::hint::spin_loop();
                             }
                             turns += 1;
-                            interrupt.is_due();
+                            interrupt.work_goes_on();
                             futures_lite::future::yield_now().await;
                         }
                         turns

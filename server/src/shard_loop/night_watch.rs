@@ -66,9 +66,9 @@ mod tests {
     use std::sync::mpsc::sync_channel;
     use std::time::Duration;
 
-    use glommio::{Latency, LocalExecutorBuilder, Placement, Shares};
+    use glommio::Placement;
 
-    use crate::limits::TURN_MAX;
+    use super::super::{executor, queue};
     use crate::mesh::{Bell, Inbox};
 
     /// Values that one thread sends as fast as it can, and then as fast as each is taken.
@@ -82,12 +82,9 @@ mod tests {
             let mut inbox = Inbox::new(&bell);
             let mut sender = inbox.open(64);
             let (over, is_over) = sync_channel(1);
-            LocalExecutorBuilder::new(Placement::Unbound)
-                .io_memory(64 * 1024)
+            executor(Placement::Unbound)
                 .spawn(move || async move {
-                    let latency = Latency::Matters(TURN_MAX);
-                    let shares = Shares::Static(1000);
-                    let queue = glommio::executor().create_task_queue(shares, latency, "shard");
+                    let queue = queue();
                     let hear = async move {
                         let mut sum = 0_u64;
                         while !inbox.is_closed() {
