@@ -7,8 +7,8 @@ use super::super::fault::Fault;
 use super::super::latency::Latency;
 use super::super::pusher::Pushed;
 use super::super::stage::Stage;
-use super::pushes::received;
-use super::{Outcome, add_bytes, add_pushes, per_unit, report};
+use super::Outcome;
+use super::pushes::{measured, received};
 use crate::third_party::{CallError, Push, PushBody};
 
 pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
@@ -49,16 +49,10 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     }
     let phase = stage.probe.since(&before)?;
     let wire_after = stage.wire();
-    let mut report = report(stage, phase);
-    let messages = add_pushes(stage, &mut report, &pushed);
-    let below_tls = received(stage, wire_before, wire_after);
-    let count = stage
-        .meter
-        .received(|received| received.receipts.received());
-    report.per_message = per_unit(&report, count, below_tls.as_ref().ok().copied());
-    let bytes = add_bytes(stage, &mut report, below_tls);
-    Ok(Outcome {
-        report,
-        fault: bytes.or(messages),
-    })
+    Ok(measured(
+        stage,
+        phase,
+        &pushed,
+        received(stage, wire_before, wire_after),
+    ))
 }

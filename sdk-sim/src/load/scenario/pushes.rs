@@ -1,6 +1,8 @@
 //! `unicast`: single pushes to devices that are there.
 
 use super::super::fault::Fault;
+use super::super::pusher::Pushed;
+use super::super::snapshot::Phase;
 use super::super::stage::Stage;
 use super::super::wire::WireSample;
 use super::{Outcome, add_bytes, add_pushes, per_unit, report};
@@ -21,18 +23,32 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     stage.drained(pushed.answers.accepted()).await;
     let phase = stage.probe.since(&before)?;
     let wire_after = stage.wire();
+    Ok(measured(
+        stage,
+        phase,
+        &pushed,
+        received(stage, wire_before, wire_after),
+    ))
+}
+
+/// What a phase of pushes to devices that are there came to.
+pub(super) fn measured(
+    stage: &Stage,
+    phase: Phase,
+    pushed: &Pushed,
+    below_tls: Result<u64, String>,
+) -> Outcome {
     let mut report = report(stage, phase);
-    let messages = add_pushes(stage, &mut report, &pushed);
-    let below_tls = received(stage, wire_before, wire_after);
+    let messages = add_pushes(stage, &mut report, pushed);
     let count = stage
         .meter
         .received(|received| received.receipts.received());
     report.per_message = per_unit(&report, count, below_tls.as_ref().ok().copied());
     let bytes = add_bytes(stage, &mut report, below_tls);
-    Ok(Outcome {
+    Outcome {
         report,
         fault: bytes.or(messages),
-    })
+    }
 }
 
 /// What came between two samples, if the sockets are the same.
