@@ -6,34 +6,29 @@
 //! there is a `faketime`. Latencies are from the
 //! submission to the commit's event; the one thread that submits and listens sleeps some 50 us when it has nothing to do.
 
+mod filling;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::ClientId;
-use schema::record::Device as DeviceRow;
-use server::lifecycle::Lifecycle;
 use server::limits::BATCH_OPS_MAX;
 use server::mesh::{Bell, Inbox, Sender};
-use server::store::committer::Committer;
-use server::store::{Store, StoreBounds};
-use server::telemetry::Telemetry;
 use server_core::clock::Day;
 use server_core::command::{Push, Reach, Storage};
-use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
+use server_core::ids::{ShardNo, Ticket};
 use server_core::op::{Committed, Done, Op, Submitted};
 
-const SHARDS: u16 = 2;
-const APP: AppNo = AppNo(1);
+use filling::{APP, SHARDS, committer, create_app, now_ms, open, register, size_of};
+
 const DEVICES: u64 = 10_000;
 const BODY_LEN: usize = 200;
 /// How long a message is kept.
 const KEPT_MS: u64 = 7_200_000;
-/// Files that the store may hold open.
-const STORE_FILES_MAX: usize = 512;
 /// Nothing to do: as short as a sleep can be.
 const NAP: Duration = Duration::from_micros(1);
 /// When messages and the answers to their requests are over: both within three days.
@@ -109,9 +104,9 @@ struct Bench {
 
 impl Bench {
     fn over(path: &Path) -> Self {
-        let mut committer = committer(path);
+        let mut committer = committer(open(path));
         let mut ops = vec![Op::Boot, create_app()];
-        ops.extend((0..DEVICES).map(register));
+        ops.extend((0..DEVICES).map(|n| register(n, cid(n))));
         committer.commit_now(ops).expect("committed");
         let mut heard = Inbox::new(&Bell::default());
         let to = (0..SHARDS).map(|_| committer.join(&mut heard)).collect();
@@ -190,32 +185,6 @@ impl Bench {
     }
 }
 
-fn committer(path: &Path) -> Committer {
-    std::fs::create_dir_all(path).expect("a folder for the store");
-    let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("a store");
-    let telemetry = Telemetry::new(SHARDS, 0);
-    Committer::new(store, telemetry, Lifecycle::default()).expect("a committer")
-}
-
-fn create_app() -> Op {
-    Op::CreateApp {
-        ticket: None,
-        app: schema::record::App {
-            number: 0,
-            app_id: "benchbenchbenchbenchbench".into(),
-            app_key: "key".into(),
-            app_secret: "secret".into(),
-            master_secret: "master".into(),
-            name: "bench".into(),
-            created_ms: now_ms(),
-            disabled: false,
-            sign_required: false,
-            previous: None,
-            settings: Default::default(),
-        },
-    }
-}
-
 /// Bytes spread by a fixed mix: what repeats would be packed by the store.
 fn mixed(n: u64) -> u64 {
     let mut x = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -236,26 +205,6 @@ fn body(n: u64) -> Vec<u8> {
     words.flat_map(u64::to_le_bytes).take(BODY_LEN).collect()
 }
 
-fn register(n: u64) -> Op {
-    let mut install = [0; 16];
-    install[..8].copy_from_slice(&n.to_be_bytes());
-    Op::Register {
-        session: SessionId(n),
-        cid: cid(n),
-        device: DeviceRow {
-            app: APP.0,
-            install,
-            secret_hash: [7; 32],
-            created_ms: now_ms(),
-            platform: 1,
-            sdk_version: "bench 1".into(),
-            push_off: false,
-            blocked: false,
-            notify_off: false,
-        },
-    }
-}
-
 fn accept(number: u64) -> Op {
     Op::Accept {
         ticket: Ticket(number),
@@ -274,7 +223,7 @@ fn accept(number: u64) -> Op {
 
 /// Stores pushes beyond those of the runs.
 fn fill(path: &Path, numbers: std::ops::Range<u64>) {
-    let mut committer = committer(path);
+    let mut committer = committer(open(path));
     for start in numbers.clone().step_by(BATCH_OPS_MAX) {
         let end = numbers.end.min(start + BATCH_OPS_MAX as u64);
         let ops = (start..end).map(accept).collect();
@@ -301,13 +250,13 @@ fn expire(path: &Path) -> bool {
 }
 
 fn drop_days(path: &Path) {
-    let mut committer = committer(path);
+    let mut committer = committer(open(path));
     committer
         .commit_now(vec![Op::DropDays(Day::of_ms(now_ms()))])
         .expect("committed");
     drop(committer);
     // A start puts away what the journal held of them.
-    drop(self::committer(path));
+    drop(filling::committer(open(path)));
 }
 
 /// The floor: the records of a batch in one write to a file, then a flush of its data.
@@ -336,21 +285,4 @@ fn floor(path: &Path, length: Duration) {
     waits_us.sort_unstable();
     println!("floor_per_s {per_s:.0}");
     println!("floor_batch_p99_us {}", waits_us[waits_us.len() * 99 / 100]);
-}
-
-fn size_of(path: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(path) else {
-        return 0;
-    };
-    let sizes = entries.flatten().map(|entry| match entry.metadata() {
-        Ok(meta) if meta.is_dir() => size_of(&entry.path()),
-        Ok(meta) => meta.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.expect("after 1970").as_millis() as u64
 }

@@ -6,6 +6,7 @@
 //! shared out over two shards, as on two cores; each shard answers for its own, at the same time as
 //! the others, so the time of an expression is that of the slower one.
 
+mod filling;
 #[path = "million/held.rs"]
 mod held;
 
@@ -15,24 +16,18 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::{ClientId, InstallId};
-use schema::record::Device as DeviceRow;
-use server::lifecycle::Lifecycle;
-use server::store::committer::Committer;
-use server::store::{Store, StoreBounds, recovery};
-use server::telemetry::Telemetry;
+use protocol::ClientId;
+use server::store::recovery;
 use server_core::command::{Push, Reach, Storage};
 use server_core::devices::{Device, Devices};
 use server_core::group::{Audience, Condition, ConditionKey, ConditionOp};
-use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
+use server_core::ids::{ShardNo, Ticket};
 use server_core::op::{Op, Origin};
 
-const SHARDS: u16 = 2;
-const APP: AppNo = AppNo(1);
+use filling::{APP, SHARDS, committer, create_app, device, now_ms, open, register, size_of};
+
 /// Ops in one commit while the store is filled.
 const BATCH_LEN: usize = 5_000;
-/// Files that the store may hold open.
-const STORE_FILES_MAX: usize = 512;
 /// How often an expression is resolved.
 const ROUNDS: usize = 15;
 
@@ -99,53 +94,13 @@ fn tags(n: u64) -> Vec<Box<str>> {
 }
 
 fn fill(path: &Path, devices_len: u64, with_all: bool) -> u64 {
-    std::fs::create_dir_all(path).expect("a folder for the store");
-    let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("a new store");
-    let telemetry = Telemetry::new(SHARDS, 0);
-    let mut committer =
-        Committer::new(store.clone(), telemetry, Lifecycle::default()).expect("a committer");
-    let now_ms = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_millis() as u64;
-    let mut ops = vec![
-        Op::Boot,
-        Op::CreateApp {
-            ticket: None,
-            app: schema::record::App {
-                number: 0,
-                app_id: "benchbenchbenchbenchbench".into(),
-                app_key: "key".into(),
-                app_secret: "secret".into(),
-                master_secret: "master".into(),
-                name: "bench".into(),
-                created_ms: now_ms,
-                disabled: false,
-                sign_required: false,
-                previous: None,
-                settings: Default::default(),
-            },
-        },
-    ];
+    let store = open(path);
+    let mut committer = committer(store.clone());
+    let expires_ms = now_ms() + 7_200_000;
+    let mut ops = vec![Op::Boot, create_app()];
     for n in 0..devices_len {
         let cid = cid(n);
-        let mut install = [0; 16];
-        install[..8].copy_from_slice(&n.to_be_bytes());
-        ops.push(Op::Register {
-            session: SessionId(n),
-            cid,
-            device: DeviceRow {
-                app: APP.0,
-                install: *InstallId::from_bytes(install).as_bytes(),
-                secret_hash: [7; 32],
-                created_ms: now_ms,
-                platform: 1 + (n % 2) as u8,
-                sdk_version: "bench 1".into(),
-                push_off: false,
-                blocked: false,
-                notify_off: false,
-            },
-        });
+        ops.push(register(n, cid));
         if ops.len() >= BATCH_LEN {
             committer
                 .commit_now(std::mem::take(&mut ops))
@@ -167,7 +122,7 @@ fn fill(path: &Path, devices_len: u64, with_all: bool) -> u64 {
             push: Push {
                 request_id: format!("request {n}").into(),
                 task_id: format!("RASS_0101_{n:032x}").into(),
-                storage: Storage::Until(now_ms + 7_200_000),
+                storage: Storage::Until(expires_ms),
                 vendor: None,
                 skips_notify_off: false,
                 body: Bytes::from(vec![7; 200]),
@@ -181,23 +136,9 @@ fn fill(path: &Path, devices_len: u64, with_all: bool) -> u64 {
     size_of(path)
 }
 
-fn size_of(path: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(path) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(meta) if meta.is_dir() => size_of(&entry.path()),
-            Ok(meta) => meta.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
 /// As the server does: each shard's by a thread of its own.
 fn load(path: &Path) -> Vec<Devices> {
-    let store = Store::open(path, StoreBounds::of_files(STORE_FILES_MAX)).expect("the store opens");
+    let store = open(path);
     let started = Instant::now();
     let devices: Vec<Devices> = std::thread::scope(|scope| {
         let read = |shard| {
@@ -221,17 +162,7 @@ fn load(path: &Path) -> Vec<Devices> {
 
 /// What the allocator holds for so many devices without a tag, each byte counted.
 fn weigh(devices_len: u64) {
-    let row = DeviceRow {
-        app: APP.0,
-        install: [0; 16],
-        secret_hash: [7; 32],
-        created_ms: 0,
-        platform: 1,
-        sdk_version: String::new(),
-        push_off: false,
-        blocked: false,
-        notify_off: false,
-    };
+    let row = device(0);
     let before = held::bytes();
     let mut devices = Devices::default();
     for n in 0..devices_len {

@@ -120,18 +120,20 @@ class Nats:
             pass
 
     @staticmethod
-    def greet(sock, number):
-        sock.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n')
+    def await_pong(sock):
         seen = b""
         while not seen.endswith(b"PONG\r\n"):
             seen += sock.recv(4096)
 
     @staticmethod
+    def greet(sock, number):
+        sock.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n')
+        Nats.await_pong(sock)
+
+    @staticmethod
     def subscribe(sock):
         sock.sendall(b"SUB all 1\r\nPING\r\n")
-        seen = b""
-        while not seen.endswith(b"PONG\r\n"):
-            seen += sock.recv(4096)
+        Nats.await_pong(sock)
 
     @staticmethod
     def publish(sock, number):
