@@ -25,6 +25,10 @@ use server_core::op::{Committed, Done, Op, Submitted};
 
 use filling::{APP, SHARDS, committer, create_app, now_ms, open, register, size_of};
 
+/// As in `serve`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const DEVICES: u64 = 10_000;
 const BODY_LEN: usize = 200;
 /// How long a message is kept.
