@@ -287,6 +287,10 @@ fn overload(scale: &Scale) {
     });
     neighbours.notice_nothing();
     println!("longest wait for a pong: {:?}", neighbours.move_out());
+    let log = server.log();
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    let failures = server.metric("ringpost_store_failures_total");
+    assert_eq!(failures, 0, "the store was slow, and refused: {errors:#?}");
     assert!(storm.stop().success());
     drop(desk);
 
