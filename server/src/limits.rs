@@ -304,6 +304,9 @@ pub const STORE_FILES_WRITTEN: usize = 16;
 /// Threads of the store for flushing and compaction.
 pub const STORE_WORKERS: usize = 2;
 
+/// How much less of a core these get than others who want it, as of `nice`: a third.
+pub const STORE_WORKERS_NICE: i32 = 5;
+
 // --- net and shard loop ---
 
 /// Connections that the kernel may complete before they are accepted. A reconnect storm of 10,000

@@ -19,6 +19,7 @@ mod room;
 mod synced;
 mod tables;
 mod view;
+mod workers;
 
 pub use keyspaces::{OpenError, Store, StoreBounds, name_of};
 pub use memory::{Held, StoreMemory};

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +21,7 @@ use super::journal::COMMITS_KEY;
 use super::memory::{self, Held, StoreMemory};
 use super::room::Room;
 use super::synced::{self, Synced};
+use super::workers;
 use crate::limits::{
     JOURNAL_BYTES_MAX, MEMTABLE_BYTES_MAX, STORE_FILES_WRITTEN, STORE_WORKERS, UNWRITTEN_LOOK_BYTES,
 };
@@ -249,7 +249,7 @@ impl Store {
             })?;
         }
         // On what it does not expect fjall panics here and there.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_database(path, bounds)));
+        let opened = workers::opened(|| open_database(path, bounds));
         let reason = match opened {
             Ok(Ok(parts)) => return Self::with(path, parts, bounds.memory),
             Ok(Err(fjall::Error::Locked)) => return Err(OpenError::InUse(path.to_owned())),
