@@ -1,7 +1,7 @@
 //! The embedded store: fjall behind one small module.
 //!
 //! `keyspaces` opens it and knows the names, `view` reads it, `committer` is the one thread that
-//! writes it, `reader` are the threads that read for shards, `recovery` loads what shards must
+//! writes it, `sealer` makes room in memory behind it, `reader` are the threads that read for shards, `recovery` loads what shards must
 //! know before they start. `journal`, `tables` and `synced` read what lies on the disk without
 //! fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
 
@@ -16,6 +16,7 @@ pub mod reader;
 pub mod recovery;
 pub mod repair;
 mod room;
+mod sealer;
 mod synced;
 mod tables;
 mod view;

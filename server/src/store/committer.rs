@@ -16,8 +16,9 @@ use server_core::limits::COMMITS_IN_FLIGHT_MAX;
 use server_core::op::{Committed, Op, Submitted};
 use server_core::rows::{Keyspace, RowsError};
 
-use super::keyspaces::{Days, Store};
+use super::keyspaces::{Behind, Days, Store};
 use super::room::Room;
+use super::sealer::Sealer;
 use super::view;
 use crate::lifecycle::Lifecycle;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, COMMITTED_RING};
@@ -45,6 +46,8 @@ pub struct Committer {
     telemetry: Arc<Telemetry>,
     lifecycle: Lifecycle,
     room: Room,
+    /// From the start of the thread on.
+    sealer: Option<Sealer>,
     /// Set while the store refuses: no write is tried before this moment.
     refused_until: Option<Instant>,
 }
@@ -82,6 +85,7 @@ impl Committer {
             shards: Vec::new(),
             telemetry,
             lifecycle,
+            sealer: None,
             refused_until: None,
         })
     }
@@ -101,12 +105,14 @@ impl Committer {
                 op,
             })
             .collect();
-        let events = self.commit(&batch)?;
+        let (events, behind) = self.commit(&batch)?;
+        self.clear_up(behind);
         Ok(events.into_iter().map(|(_, event)| event).collect())
     }
 
     /// Starts the thread. It ends when every shard is gone and everything is committed.
     pub fn start(mut self) -> std::io::Result<JoinHandle<()>> {
+        self.sealer = Some(self.store.sealer()?);
         std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || self.run())
@@ -150,12 +156,13 @@ impl Committer {
             return self.refuse(batch);
         }
         match self.commit(batch) {
-            Ok(events) => {
+            Ok((events, behind)) => {
                 if self.refused_until.take().is_some() {
                     tracing::info!("the store writes again");
                     self.lifecycle.store_writes();
                 }
                 self.tell(events);
+                self.clear_up(behind);
             }
             // One op that meets a damaged row must not take its neighbours with it.
             Err(RowsError::Damaged { .. }) if batch.len() > 1 => {
@@ -194,7 +201,10 @@ impl Committer {
         self.tell(refused.collect());
     }
 
-    fn commit(&mut self, batch: &[Submitted]) -> Result<Vec<(ShardNo, Committed)>, RowsError> {
+    fn commit(
+        &mut self,
+        batch: &[Submitted],
+    ) -> Result<(Vec<(ShardNo, Committed)>, Behind), RowsError> {
         let started = Instant::now();
         let now_ms = now_ms();
         let mut ids = self.ids;
@@ -206,8 +216,9 @@ impl Committer {
             &mut ids,
             &self.store.view_with(&self.days.0),
         )?;
-        self.store
-            .commit(&mut self.days.0, applied.writes, applied.must_last)
+        let behind = self
+            .store
+            .write(&mut self.days.0, applied.writes, applied.must_last)
             .map_err(|error| RowsError::Write {
                 reason: error.to_string(),
             })?;
@@ -215,7 +226,12 @@ impl Committer {
         self.telemetry.store_holds(self.store.held());
         self.telemetry
             .committed(batch.len(), applied.must_last, started.elapsed());
-        Ok(applied.events)
+        Ok((applied.events, behind))
+    }
+
+    fn clear_up(&mut self, behind: Behind) {
+        let sealer = self.sealer.as_mut();
+        self.store.clear_up(&mut self.days.0, behind, sealer);
     }
 
     fn tell(&mut self, events: Vec<(ShardNo, Committed)>) {

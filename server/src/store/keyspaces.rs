@@ -20,6 +20,7 @@ use super::damage::{self, Damage, Remedy};
 use super::journal::COMMITS_KEY;
 use super::memory::{self, Held, StoreMemory};
 use super::room::Room;
+use super::sealer::Sealer;
 use super::synced::{self, Synced};
 use super::workers;
 use crate::limits::{
@@ -121,6 +122,16 @@ impl std::fmt::Debug for Store {
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
+}
+
+/// What is left to do behind a commit.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Behind {
+    /// Days that are over; without rows.
+    drops: WriteSet,
+    /// Bytes that were committed.
+    len: u64,
 }
 
 pub(super) type Days = BTreeMap<Keyspace, fjall::Keyspace>;
@@ -385,14 +396,27 @@ impl Store {
         Ok(handle)
     }
 
-    /// Commits a write set as one. With `sync` it is on disk when this returns. Waits for tables to
-    /// be written where too much has gathered.
+    /// Commits a write set as one, and clears up behind it: for those who commit rarely. With `sync`
+    /// it is on disk when this returns.
     pub(super) fn commit(
+        &self,
+        days: &mut Days,
+        writes: WriteSet,
+        sync: bool,
+    ) -> Result<(), fjall::Error> {
+        let behind = self.write(days, writes, sync)?;
+        self.clear_up(days, behind, None);
+        Ok(())
+    }
+
+    /// Commits a write set as one. With `sync` it is on disk when this returns. What is left to do
+    /// behind it waits until those were told who wait for the commit.
+    pub(super) fn write(
         &self,
         days: &mut Days,
         mut writes: WriteSet,
         sync: bool,
-    ) -> Result<(), fjall::Error> {
+    ) -> Result<Behind, fjall::Error> {
         let mode = if sync {
             PersistMode::SyncData
         } else {
@@ -424,29 +448,57 @@ impl Store {
         } else {
             batch.commit()?;
         }
-        // The commit stands, whatever becomes of this: an error here would take it back.
-        if let Err(error) = self.clear_up(days, &writes, len as u64) {
-            tracing::error!(%error, "the store could not be cleared up behind a commit");
-        }
-        Ok(())
+        Ok(Behind {
+            drops: writes,
+            len: len as u64,
+        })
     }
 
-    fn clear_up(&self, days: &mut Days, writes: &WriteSet, len: u64) -> Result<(), fjall::Error> {
-        if writes.drops_any() {
-            self.drop_days(days, writes)?;
+    /// Drops the days that are over, and keeps what gathers in memory within its share: by the
+    /// sealer as long as there is room, else here and now. A failure is logged: the commit stands.
+    pub(super) fn clear_up(&self, days: &mut Days, behind: Behind, sealer: Option<&mut Sealer>) {
+        let dropped = match behind.drops.drops_any() {
+            true => self.drop_days(days, &behind.drops),
+            false => Ok(()),
+        };
+        let bounded = dropped.and_then(|()| self.bound_memory(days, behind.len, sealer));
+        if let Err(error) = bounded {
+            tracing::error!(%error, "the store could not be cleared up behind a commit");
         }
-        self.bound_memory(days, len)
     }
 
     /// `len` more bytes gathered in memory.
-    fn bound_memory(&self, days: &Days, len: u64) -> Result<(), fjall::Error> {
+    fn bound_memory(
+        &self,
+        days: &Days,
+        len: u64,
+        sealer: Option<&mut Sealer>,
+    ) -> Result<(), fjall::Error> {
         if self.unlooked.fetch_add(len, Ordering::Relaxed) + len < UNWRITTEN_LOOK_BYTES {
             return Ok(());
         }
         self.unlooked.store(0, Ordering::Relaxed);
         let all = self.fixed.values().chain(days.values());
         let all = all.chain(std::iter::once(&self.commits));
-        memory::write_out(&self.db, all, self.memory.unwritten())
+        let max = self.memory.unwritten();
+        let gathered = memory::gathered(all.clone());
+        match sealer {
+            Some(sealer) if gathered <= max => {
+                if memory::is_much(gathered, max) {
+                    sealer.look(all.cloned().collect());
+                }
+                Ok(())
+            }
+            _ => memory::write_out(&self.db, all, max, &mut Vec::new()),
+        }
+    }
+
+    /// A thread that keeps what gathers in memory within its share.
+    ///
+    /// # Errors
+    /// The system gives none.
+    pub(super) fn sealer(&self) -> std::io::Result<Sealer> {
+        Sealer::start(self.db.clone(), self.memory.unwritten())
     }
 
     fn drop_days(&self, days: &mut Days, writes: &WriteSet) -> Result<(), fjall::Error> {

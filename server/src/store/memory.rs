@@ -6,6 +6,8 @@
 //! start. Always: behind a commit what gathers is no more than its share and a MiB of rows, unless
 //! the disk takes nothing for as long as [`FLUSH_WAIT`].
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fjall::{AbstractTree, Database, Keyspace};
@@ -74,19 +76,39 @@ pub struct Held {
     pub unwritten: u64,
 }
 
+/// Bytes of changes in these keyspaces that are in no table, nor on the way into one.
+pub(super) fn gathered<'a>(keyspaces: impl Iterator<Item = &'a Keyspace>) -> u64 {
+    keyspaces.map(size).sum()
+}
+
+/// Whether so much has gathered that tables are to be written, of `max` bytes that may.
+pub(super) fn is_much(gathered: u64, max: u64) -> bool {
+    gathered > max / 4 * 3
+}
+
+fn size(keyspace: &Keyspace) -> u64 {
+    keyspace.tree.active_memtable().size()
+}
+
+/// A memtable that is on its way into a table. Whoever drops the last of these gives back each of its
+/// rows, tens of milliseconds for a large one.
+pub(super) type Sealed = Arc<dyn Any + Send + Sync>;
+
 /// Writes the largest of these memtables out until those that are left hold at most half of `max`
 /// bytes, if they hold more than three quarters of it now. While the last quarter fills, tables that are
-/// being written are not waited for: only a disk that does not keep up holds up a commit.
+/// being written are not waited for: only a disk that does not keep up holds up a commit. What was
+/// sealed is also put into `sealed`: fjall lets go of it with a lock held that commits need.
 pub(super) fn write_out<'a>(
     db: &Database,
     keyspaces: impl Iterator<Item = &'a Keyspace>,
     max: u64,
+    sealed: &mut Vec<Sealed>,
 ) -> Result<(), fjall::Error> {
     let mut sizes: Vec<(u64, &Keyspace)> = keyspaces
-        .map(|keyspace| (keyspace.tree.active_memtable().size(), keyspace))
+        .map(|keyspace| (size(keyspace), keyspace))
         .collect();
     let mut held: u64 = sizes.iter().map(|(size, _)| size).sum();
-    if held <= max / 4 * 3 {
+    if !is_much(held, max) {
         return Ok(());
     }
     sizes.sort_unstable_by_key(|(size, _)| std::cmp::Reverse(*size));
@@ -100,6 +122,7 @@ pub(super) fn write_out<'a>(
             }
             wait_for_room(db);
         }
+        sealed.push(keyspace.tree.active_memtable());
         keyspace.rotate_memtable()?;
         held -= size;
     }
@@ -145,10 +168,7 @@ mod tests {
                 keyspace.expect("made")
             })
             .collect();
-        let held = || -> u64 {
-            let sizes = keyspaces.iter();
-            sizes.map(|one| one.tree.active_memtable().size()).sum()
-        };
+        let held = || gathered(keyspaces.iter());
         let max = 180_000;
         for (at, keyspace) in keyspaces.iter().enumerate() {
             for row in 0..=at {
@@ -157,18 +177,18 @@ mod tests {
                     .expect("inserted");
             }
         }
-        let smallest = keyspaces[0].tree.active_memtable().size();
+        let smallest = size(&keyspaces[0]);
         assert!(held() > max, "only {} bytes", held());
-        write_out(&db, keyspaces.iter(), max).expect("written");
+        write_out(&db, keyspaces.iter(), max, &mut Vec::new()).expect("written");
         assert!(held() <= max, "{} bytes are left", held());
         // The rest follows with the looks that come, as far as the tables before it are written.
         while held() > max / 4 * 3 {
             std::thread::park_timeout(FLUSH_LOOK);
-            write_out(&db, keyspaces.iter(), max).expect("written");
+            write_out(&db, keyspaces.iter(), max, &mut Vec::new()).expect("written");
         }
-        assert_eq!(keyspaces[0].tree.active_memtable().size(), smallest);
+        assert_eq!(size(&keyspaces[0]), smallest);
         let before = held();
-        write_out(&db, keyspaces.iter(), max).expect("nothing to do");
+        write_out(&db, keyspaces.iter(), max, &mut Vec::new()).expect("nothing to do");
         assert_eq!(held(), before, "within the bound nothing is written");
         for (at, keyspace) in keyspaces.iter().enumerate() {
             assert_eq!(keyspace.iter().count(), at + 1, "rows of keyspace {at}");
@@ -192,8 +212,7 @@ mod tests {
                 writes.messages.push((Day(day), key, value));
             }
             store.commit(&mut days, writes, false).expect("written");
-            let sizes = days.values();
-            let held: u64 = sizes.map(|one| one.tree.active_memtable().size()).sum();
+            let held = gathered(days.values());
             let most = memory.unwritten() + 2 * UNWRITTEN_LOOK_BYTES;
             assert!(held <= most, "{held} bytes gathered, more than {most}");
         }
