@@ -35,7 +35,7 @@ GROUPS = [
     ({"P5c"}, cores.hand_off),
     ({"P6"}, messages.broadcast),
     ({"P7"}, messages.single),
-    ({"P8"}, messages.latency),
+    ({"P7", "P8"}, messages.sustained),
     ({"P9"}, messages.beside_broadcast),
     ({"P11"}, messages.drain),
     ({"P10", "P17"}, storage.committer),
