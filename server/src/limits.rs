@@ -301,6 +301,17 @@ pub const STORE_FILES_MAX: usize = 1024;
 /// Files of these that are no tables at rest: journals, and tables that are being written.
 pub const STORE_FILES_WRITTEN: usize = 16;
 
+/// Tables of a keyspace that are left as they are, however small. More: they are merged.
+pub const SMALL_TABLES_MAX: usize = 32;
+
+/// Bytes of a table, on the average of its keyspace, from which it is large enough not to be merged:
+/// a thousand times of what it takes in memory.
+pub const TABLE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Bytes of a keyspace that are merged at once: they are on the disk twice meanwhile, for a second or two. A
+/// larger one is left as it is.
+pub const MERGED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Threads of the store for flushing and compaction.
 pub const STORE_WORKERS: usize = 2;
 

@@ -17,6 +17,7 @@ pub mod recovery;
 pub mod repair;
 mod room;
 mod sealer;
+mod small_tables;
 mod synced;
 mod tables;
 mod view;

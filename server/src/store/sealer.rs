@@ -1,8 +1,8 @@
 //! The thread that seals memtables so that they are written as tables, when much has gathered.
 //!
-//! Owner: the committer, which says when to look and goes on. Always: at most one look waits while
-//! another is under way, and what was written is let go of here and last, so that no commit waits
-//! while its rows are given back.
+//! Owner: the committer, which says when to look and goes on; while tables are merged here, it seals by
+//! itself what it must. Always: at most one look waits while another is under way, and what was
+//! written is let go of here and last, so that no commit waits while its rows are given back.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fjall::{Database, Keyspace};
 
 use super::memory::{self, Sealed};
+use super::small_tables;
 use crate::mesh::{Bell, Inbox, Sender};
 
 /// Between two looks at what was sealed. One that was asked for meanwhile waits as long.
@@ -80,6 +81,9 @@ fn run(db: &Database, max: u64, bell: &Bell, mut inbox: Inbox<Look>) {
             Some(Look(keyspaces)) => {
                 if let Err(error) = memory::write_out(db, keyspaces.iter(), max, &mut sealed) {
                     tracing::error!(%error, "what has gathered in memory could not be sealed");
+                }
+                if let Err(error) = small_tables::merge(&keyspaces) {
+                    tracing::error!(%error, "small tables could not be merged");
                 }
                 kept_until = Instant::now() + KEPT_MAX;
             }
