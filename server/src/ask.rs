@@ -17,7 +17,7 @@ use server_core::placement::Slot;
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use crate::mesh::{Bell, Inbox, Sender};
+use crate::mesh::{Inbox, Sender};
 
 /// How long a question may stay unanswered before the third party is told "busy".
 /// A commit takes milliseconds; ten seconds is a store that hangs, and less than the 30 s after
@@ -158,9 +158,9 @@ impl Asker {
     }
 
     /// Hands answers to those who wait; runs until every shard is gone.
-    pub async fn listen(&self, mut inbox: Inbox<ToIngress>, bell: Bell) {
+    pub async fn listen(&self, mut inbox: Inbox<ToIngress>) {
         loop {
-            bell.until(|| !inbox.is_empty() || inbox.is_closed()).await;
+            inbox.news().await;
             while let Some(message) = inbox.take() {
                 match message {
                     ToIngress::Answer(ticket, answer) => {

@@ -45,7 +45,7 @@ use crate::config::Config;
 use crate::data_folder;
 use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
-use crate::mesh::{Bell, Inbox};
+use crate::mesh::Inbox;
 use crate::net::{self, Places, TicketKeys, certificate};
 use crate::new_app::new_app;
 use crate::preflight;
@@ -164,7 +164,7 @@ struct Fleet {
     readers: Vec<JoinHandle<()>>,
     line: Line,
     asker: Rc<Asker>,
-    answers: Option<(Inbox<ToIngress>, Bell)>,
+    answers: Option<Inbox<ToIngress>>,
     telemetry: Arc<Telemetry>,
     lifecycle: Lifecycle,
     http: Option<TcpListener>,
@@ -278,7 +278,7 @@ impl Fleet {
             readers,
             line: Line::new(wiring.control),
             asker: Asker::new(wiring.questions, apps),
-            answers: Some((wiring.answers, wiring.answers_bell)),
+            answers: Some(wiring.answers),
             telemetry,
             lifecycle,
             http: Some(http),
@@ -327,9 +327,9 @@ impl Fleet {
             self.lifecycle.clone(),
             reloader::http_settings(&config, &of_start),
         ));
-        if let Some((inbox, bell)) = self.answers.take() {
+        if let Some(inbox) = self.answers.take() {
             let asker = Rc::clone(&self.asker);
-            tokio::task::spawn_local(async move { asker.listen(inbox, bell).await });
+            tokio::task::spawn_local(async move { asker.listen(inbox).await });
         }
         tokio::task::spawn_local(Rc::clone(&self.bootstrap).keep(Rc::clone(&self.asker)));
         let (webhooks, webhook_settings) = watch::channel(config.webhooks.clone());

@@ -29,15 +29,12 @@ mod tests {
 
     #[test]
     fn given_a_sleeping_thread_when_values_come_should_miss_none() {
-        let bell = Bell::default();
-        let mut inbox = Inbox::new(&bell);
+        let mut inbox = Inbox::new(&Bell::default());
         let mut senders = [inbox.open(4), inbox.open(4)];
         let reader = std::thread::spawn(move || {
             let mut sum = 0u64;
             while !inbox.is_closed() {
-                futures_lite::future::block_on(
-                    bell.until(|| !inbox.is_empty() || inbox.is_closed()),
-                );
+                futures_lite::future::block_on(inbox.news());
                 while let Some(value) = inbox.take() {
                     sum += value;
                 }

@@ -74,10 +74,10 @@ fn failure_of(run: impl Fn() + Sync + Send + 'static) -> String {
 }
 
 /// Reads until all producers are gone, as the server's loops do. Gives the sum.
-fn read_all(bell: &Bell, inbox: &mut Inbox<u32>) -> u32 {
+fn read_all(inbox: &mut Inbox<u32>) -> u32 {
     let mut sum = 0;
     while !inbox.is_closed() {
-        block_on(bell.until(|| !inbox.is_empty() || inbox.is_closed()));
+        block_on(inbox.news());
         while let Some(value) = inbox.take() {
             sum += value;
         }
@@ -114,12 +114,12 @@ fn given_a_sleeping_receiver_when_a_value_is_sent_should_wake() {
 #[test]
 fn given_a_producer_when_it_sends_and_goes_should_have_all_read() {
     explore(|| {
-        let (bell, mut inbox, mut sender) = one_ring(2);
+        let (_, mut inbox, mut sender) = one_ring(2);
         let producer = thread::spawn(move || {
             sender.send(1).expect("room for two");
             sender.send(2).expect("room for two");
         });
-        assert_eq!(read_all(&bell, &mut inbox), 3);
+        assert_eq!(read_all(&mut inbox), 3);
         producer.join().expect("producer");
     });
 }
@@ -143,7 +143,7 @@ fn given_a_batch_when_it_ends_with_one_wake_should_have_all_read() {
 #[test]
 fn given_a_full_ring_when_values_are_taken_should_reuse_its_slots() {
     explore(|| {
-        let (bell, mut inbox, mut sender) = one_ring(1);
+        let (_, mut inbox, mut sender) = one_ring(1);
         let producer = thread::spawn(move || {
             let mut value = 1;
             while value < 3 {
@@ -156,7 +156,7 @@ fn given_a_full_ring_when_values_are_taken_should_reuse_its_slots() {
                 }
             }
         });
-        assert_eq!(read_all(&bell, &mut inbox), 3);
+        assert_eq!(read_all(&mut inbox), 3);
         producer.join().expect("producer");
     });
 }
@@ -164,13 +164,13 @@ fn given_a_full_ring_when_values_are_taken_should_reuse_its_slots() {
 #[test]
 fn given_two_producers_when_both_send_and_go_should_have_all_read() {
     explore(|| {
-        let (bell, mut inbox, mut first) = one_ring(1);
+        let (_, mut inbox, mut first) = one_ring(1);
         let mut second = inbox.open(1);
         let producers = [
             thread::spawn(move || first.send(1).expect("room for one")),
             thread::spawn(move || second.send(2).expect("room for one")),
         ];
-        assert_eq!(read_all(&bell, &mut inbox), 3);
+        assert_eq!(read_all(&mut inbox), 3);
         for producer in producers {
             producer.join().expect("producer");
         }
@@ -272,9 +272,9 @@ fn given_a_last_ring_before_the_end_when_checked_should_sleep_for_ever() {
 fn given_an_end_seen_without_synchronising_when_checked_should_miss_the_last_value() {
     let failure = failure_of(|| {
         let _relaxed = Mistake::relaxed_end();
-        let (bell, mut inbox, mut sender) = one_ring(1);
+        let (_, mut inbox, mut sender) = one_ring(1);
         let producer = thread::spawn(move || sender.send(7).expect("room for one"));
-        assert_eq!(read_all(&bell, &mut inbox), 7, "the last value");
+        assert_eq!(read_all(&mut inbox), 7, "the last value");
         producer.join().expect("producer");
     });
     assert!(failure.contains("the last value"), "{failure}");

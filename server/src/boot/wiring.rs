@@ -16,13 +16,11 @@ pub(super) struct Wiring {
     pub(super) control: Vec<Sender<Control>>,
     pub(super) questions: Vec<Sender<Question>>,
     pub(super) answers: Inbox<ToIngress>,
-    pub(super) answers_bell: Bell,
 }
 
 impl Wiring {
     pub(super) fn new(shards: u16, committer: &mut Committer, store: Store) -> Wiring {
-        let answers_bell = Bell::default();
-        let mut answers = Inbox::new(&answers_bell);
+        let mut answers = Inbox::new(&Bell::default());
         let mut readers: Vec<Reader> = (0..READERS).map(|_| Reader::new(store.clone())).collect();
         let mut inboxes: Vec<Inboxes> = (0..shards).map(|_| Inboxes::new()).collect();
         let (mut control, mut questions, mut outlets) = (Vec::new(), Vec::new(), Vec::new());
@@ -53,7 +51,6 @@ impl Wiring {
             control,
             questions,
             answers,
-            answers_bell,
         }
     }
 

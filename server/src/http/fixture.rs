@@ -95,18 +95,16 @@ impl Site {
     ) -> Self {
         let decide = Rc::new(decide);
         let asked = Rc::new(RefCell::new(Vec::new()));
-        let ingress_bell = Bell::default();
-        let mut answers = Inbox::new(&ingress_bell);
+        let mut answers = Inbox::new(&Bell::default());
         let mut questions = Vec::new();
         for shard in (0..SHARDS).map(ShardNo) {
-            let bell = Bell::default();
-            let mut inbox = Inbox::<Question>::new(&bell);
+            let mut inbox = Inbox::<Question>::new(&Bell::default());
             questions.push(inbox.open(RING));
             let mut answer = answers.open(RING);
             let (decide, asked) = (Rc::clone(&decide), Rc::clone(&asked));
             tokio::task::spawn_local(async move {
                 while !inbox.is_closed() {
-                    bell.until(|| !inbox.is_empty() || inbox.is_closed()).await;
+                    inbox.news().await;
                     while let Some(question) = inbox.take() {
                         let decided = decide(shard, &question.command);
                         if let (Command::ChangeApp(app), Answer::Done) =
@@ -128,7 +126,7 @@ impl Site {
         disabled.disabled = true;
         let asker = Asker::new(questions, vec![app(), other_app(), disabled]);
         let listening = Rc::clone(&asker);
-        tokio::task::spawn_local(async move { listening.listen(answers, ingress_bell).await });
+        tokio::task::spawn_local(async move { listening.listen(answers).await });
         let lifecycle = Lifecycle::default();
         lifecycle.enter(Stage::Ready);
         let ingress = Ingress::new(

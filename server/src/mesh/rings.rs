@@ -125,6 +125,12 @@ impl<T> Inbox<T> {
             .all(|ring| ring.is_abandoned() && ring.is_empty())
     }
 
+    /// Sleeps until there is a value, or every producer is gone. For who reads no other inbox.
+    pub async fn news(&self) {
+        let is_there = || !self.is_empty() || self.is_closed();
+        self.bell.until(is_there).await;
+    }
+
     /// Takes one value, going round the rings so that none starves.
     pub fn take(&mut self) -> Option<T> {
         for _ in 0..self.rings.len() {

@@ -40,7 +40,6 @@ pub struct Committer {
     store: Store,
     days: OwnDays,
     ids: Ids,
-    bell: Bell,
     inbox: Inbox<Submitted>,
     shards: Vec<Sender<Committed>>,
     telemetry: Arc<Telemetry>,
@@ -72,15 +71,13 @@ impl Committer {
             .days()
             .map_err(|error| view::failed(Keyspace::Meta, error))?;
         let ids = Ids::recover(&store.view_with(&days))?;
-        let bell = Bell::default();
-        let inbox = Inbox::new(&bell);
+        let inbox = Inbox::new(&Bell::default());
         let days = OwnDays(days);
         Ok(Committer {
             room: store.room(),
             store,
             days,
             ids,
-            bell,
             inbox,
             shards: Vec::new(),
             telemetry,
@@ -121,8 +118,7 @@ impl Committer {
     fn run(&mut self) {
         let mut batch = Vec::with_capacity(BATCH_OPS_MAX);
         loop {
-            let (bell, inbox) = (&self.bell, &self.inbox);
-            futures_lite::future::block_on(bell.until(|| !inbox.is_empty() || inbox.is_closed()));
+            futures_lite::future::block_on(self.inbox.news());
             let mut bytes = 0;
             while batch.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX {
                 let Some(submitted) = self.inbox.take() else {

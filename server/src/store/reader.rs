@@ -16,7 +16,6 @@ use crate::mesh::{Bell, Inbox, Sender};
 pub struct Reader {
     store: Store,
     known: KnownDays,
-    bell: Bell,
     inbox: Inbox<(ShardNo, Read)>,
     shards: Vec<Sender<ReadDone>>,
 }
@@ -24,13 +23,10 @@ pub struct Reader {
 impl Reader {
     /// A reader over an open store.
     pub fn new(store: Store) -> Self {
-        let bell = Bell::default();
-        let inbox = Inbox::new(&bell);
         Reader {
             store,
             known: KnownDays::default(),
-            bell,
-            inbox,
+            inbox: Inbox::new(&Bell::default()),
             shards: Vec::new(),
         }
     }
@@ -51,8 +47,7 @@ impl Reader {
 
     fn run(&mut self) {
         loop {
-            let (bell, inbox) = (&self.bell, &self.inbox);
-            futures_lite::future::block_on(bell.until(|| !inbox.is_empty() || inbox.is_closed()));
+            futures_lite::future::block_on(self.inbox.news());
             let Some((shard, read)) = self.inbox.take() else {
                 if self.inbox.is_closed() {
                     return;

@@ -44,12 +44,11 @@ impl Sealer {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn start(db: Database, max: u64) -> std::io::Result<Sealer> {
-        let bell = Bell::default();
-        let mut inbox = Inbox::new(&bell);
+        let mut inbox = Inbox::new(&Bell::default());
         let looks = Some(inbox.open(1));
         let thread = std::thread::Builder::new()
             .name("sealer".into())
-            .spawn(move || run(&db, max, &bell, inbox))?;
+            .spawn(move || run(&db, max, inbox))?;
         Ok(Sealer {
             looks,
             thread: Some(thread),
@@ -73,7 +72,7 @@ impl Drop for Sealer {
     }
 }
 
-fn run(db: &Database, max: u64, bell: &Bell, mut inbox: Inbox<Look>) {
+fn run(db: &Database, max: u64, mut inbox: Inbox<Look>) {
     let mut sealed: Vec<Sealed> = Vec::new();
     let mut kept_until = Instant::now();
     loop {
@@ -88,10 +87,7 @@ fn run(db: &Database, max: u64, bell: &Bell, mut inbox: Inbox<Look>) {
                 kept_until = Instant::now() + KEPT_MAX;
             }
             None if inbox.is_closed() => return,
-            None if sealed.is_empty() => {
-                let asked = bell.until(|| !inbox.is_empty() || inbox.is_closed());
-                futures_lite::future::block_on(asked);
-            }
+            None if sealed.is_empty() => futures_lite::future::block_on(inbox.news()),
             None => std::thread::park_timeout(LET_GO_LOOK),
         }
         // The others are still read, or on their way into a table.

@@ -70,9 +70,9 @@ fn given_receipts_that_wait_or_were_given_up_when_their_app_is_gone_should_all_b
     }));
     let kept = Rc::clone(&shelf);
     tokio::task::LocalSet::new().block_on(&runtime, async move {
-        let (bell, answered) = (Bell::default(), Bell::default());
+        let bell = Bell::default();
         let mut inbox = Inbox::<Question>::new(&bell);
-        let mut answers = Inbox::new(&answered);
+        let mut answers = Inbox::new(&Bell::default());
         let asker = Asker::new(vec![inbox.open(8)], Vec::new());
         let mut answer = answers.open(8);
         tokio::task::spawn_local(async move {
@@ -86,7 +86,7 @@ fn given_receipts_that_wait_or_were_given_up_when_their_app_is_gone_should_all_b
             }
         });
         let listening = Rc::clone(&asker);
-        tokio::task::spawn_local(async move { listening.listen(answers, answered).await });
+        tokio::task::spawn_local(async move { listening.listen(answers).await });
         let (_set, settings) = watch::channel(WebhookSettings::default());
         let office = Office {
             caller: Caller::new(settings.clone()),
