@@ -264,7 +264,7 @@ pub fn backlog(
     let mut whole_upto = MessageId(u64::MAX);
     for day in rows.message_days() {
         let mut run = run_of_day(rows, day, cid, after, now_ms)?;
-        lend_bodies(rows, day, &mut run.messages, now_ms)?;
+        lend_bodies(rows, day, cid, &mut run.messages, now_ms)?;
         if !run.complete {
             page.complete = false;
             if let Some(last) = run.messages.last() {
@@ -293,6 +293,7 @@ pub fn backlog(
 fn lend_bodies(
     rows: &impl Rows,
     day: Day,
+    cid: ClientId,
     messages: &mut [StoredMessage],
     now_ms: u64,
 ) -> Result<(), RowsError> {
@@ -303,16 +304,33 @@ fn lend_bodies(
         }
         let body = match bodies.entry(message.group) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(group_body(rows, day, message.group)?),
+            Entry::Vacant(new) => {
+                let body = group_body(rows, day, message.group)?;
+                new.insert(body.ok_or_else(|| bodiless(day, cid, message.id))?)
+            }
         };
         message.body = body.clone();
     }
     Ok(())
 }
 
-/// The body of a group push that expires on this day.
-pub fn group_body(rows: &impl Rows, day: Day, group: GroupNo) -> Result<Bytes, RowsError> {
-    body_under(rows, Keyspace::Body(day), &keys::group(group))
+/// A message is only written where its body is, and both go with their day: it is the message that
+/// points at nothing.
+fn bodiless(day: Day, cid: ClientId, id: MessageId) -> RowsError {
+    let source = schema::SchemaError::missing("message", "the body of its group push is gone");
+    RowsError::damaged(Keyspace::Msg(day), &keys::message(cid, id, 0))(source)
+}
+
+/// The body of a group push that expires on this day; `None` once its day is dropped.
+pub fn group_body(rows: &impl Rows, day: Day, group: GroupNo) -> Result<Option<Bytes>, RowsError> {
+    let mut body = None;
+    let prefix = keys::group(group);
+    rows.range(Keyspace::Body(day), &prefix, &prefix, &mut |_, piece| {
+        body.get_or_insert_with(BytesMut::new)
+            .extend_from_slice(piece);
+        true
+    })?;
+    Ok(body.map(BytesMut::freeze))
 }
 
 /// A body that lies in pieces under this key.

@@ -131,7 +131,8 @@ pub fn groups(rows: &impl Rows, now_ms: u64) -> Result<GroupsAtStart, RowsError>
     })?;
     for (number, group) in running {
         let body = group_body(rows, Day::of_ms(group.expires_ms), number)?;
-        let running = Running::new(number, &group, body);
+        // Of one whose day was dropped the next step of its walk is the last, and reaches nobody.
+        let running = Running::new(number, &group, body.unwrap_or_default());
         found.running.push((running, walked(rows, number)?));
     }
     Ok(found)

@@ -166,7 +166,7 @@ fn view(rows: &impl Rows, number: GroupNo, now_ms: u64) -> Result<Option<GroupVi
         number,
         group,
         sums,
-        body,
+        body: body.unwrap_or_default(),
     }))
 }
 

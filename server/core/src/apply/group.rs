@@ -146,6 +146,13 @@ impl<R: Rows> Step<'_, R> {
         Ok(Some(body.freeze()))
     }
 
+    /// Whether the body of a group push is still there: its pieces go together, with their day.
+    fn has_body(&self, number: GroupNo, group: &Group) -> Result<bool, RowsError> {
+        let keyspace = Keyspace::Body(Day::of_ms(group.expires_ms));
+        let first = self.rows.get(keyspace, &keys::body(number, 0))?;
+        Ok(first.is_some())
+    }
+
     pub(super) fn push_list(
         &mut self,
         ticket: Ticket,
@@ -271,7 +278,8 @@ impl<R: Rows> Step<'_, R> {
         if group.state != GroupState::Running as u8 {
             return Ok(stops);
         }
-        if self.now_ms >= group.expires_ms {
+        // The clock may have been set back since the day was dropped, and the body with it.
+        if self.now_ms >= group.expires_ms || !self.has_body(number, &group)? {
             // Whoever was not reached by now would get nothing any more.
             group.state = GroupState::Done as u8;
             self.write_group(number, &group);

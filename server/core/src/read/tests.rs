@@ -90,3 +90,33 @@ fn given_a_message_that_lacks_a_piece_when_read_should_name_it_and_not_the_row_b
         "at the end of the run"
     );
 }
+
+#[test]
+fn given_a_message_whose_group_push_has_no_body_when_read_should_name_it_unless_it_expired() {
+    let group = GroupNo(7);
+    let row = Message {
+        group: group.0,
+        expires_ms: 1_000,
+        accepted_ms: 0,
+        pieces: 1,
+        sealed: false,
+        body: Vec::new(),
+    };
+    let mut writes = WriteSet::default();
+    let key = keys::message(CID, MessageId(1), 0);
+    writes.messages.push((Day(0), key.clone(), row.encode()));
+    let mut rows = MemoryRows::default();
+    rows.commit(writes);
+    let read = |rows: &MemoryRows, now_ms| backlog(rows, CID, MessageId::NONE, now_ms);
+    let named = match read(&rows, 999) {
+        Err(RowsError::Damaged { keyspace, key, .. }) => (keyspace, key),
+        other => panic!("a message without a body was read: {other:?}"),
+    };
+    assert_eq!(named, (Keyspace::Msg(Day(0)), key));
+    assert_eq!(read(&rows, 1_000).expect("expired").messages.len(), 1);
+    let mut body = WriteSet::default();
+    body.put(Keyspace::Body(Day(0)), keys::body(group, 0), Vec::new());
+    rows.commit(body);
+    let page = read(&rows, 999).expect("memory reads");
+    assert_eq!(page.messages.len(), 1, "a body may be empty");
+}

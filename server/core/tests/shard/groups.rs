@@ -494,6 +494,31 @@ fn given_a_clock_that_ran_ahead_when_a_body_went_with_its_day_should_push_nothin
 }
 
 #[test]
+fn given_a_body_that_went_with_its_day_when_the_clock_is_set_back_should_reach_nobody_more() {
+    check(&format!(
+        "{ABCD}
+        group t1 ttl=1h body=x speed=1
+        commit             -> answered q taken t1
+        commit             # how many it will reach
+        tick 1s
+        commit             -> push s2 1 x
+        clock 48h
+        tick 1s
+        waiting commits=3  # the end of the day is the second, who is reached next the last
+        commit 2
+        clock -48h
+        commit
+        rows A 0
+        rows B 0
+        rows C 0
+        rows D 0
+        groups t1
+        read               -> answered q t1:Done targets=1
+        "
+    ));
+}
+
+#[test]
 fn given_a_deletion_that_the_store_refuses_when_its_device_goes_on_should_have_lost_nothing() {
     check(&format!(
         "{ABCD}
