@@ -140,9 +140,10 @@ impl Device {
         (self.tail != NONE).then_some(MessageId(self.tail))
     }
 
-    /// Its backlog was looked at, or has one message more: this is the highest id.
-    pub fn set_tail(&mut self, tail: MessageId) {
-        self.tail = tail.0;
+    /// Its backlog was looked at, or has one message more: this is the highest id, unless a page
+    /// brought a higher one before the shard was told of this.
+    pub fn raise_tail(&mut self, to: MessageId) {
+        self.tail = self.tail().map_or(to.0, |tail| tail.max(to).0);
     }
 
     /// Its live session.

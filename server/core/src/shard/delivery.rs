@@ -34,7 +34,7 @@ impl Shard {
             return;
         };
         if message.kept && device.tail().is_some() {
-            device.set_tail(message.id);
+            device.raise_tail(message.id);
         }
         let session = device.session();
         let live = session.and_then(|session| match self.sessions.get_mut(&session) {
@@ -183,7 +183,7 @@ impl Shard {
         if let Some(tail) = live.outbox.caught_up_to()
             && let Some(device) = self.devices.get_mut(live.cid)
         {
-            device.set_tail(tail);
+            device.raise_tail(tail);
         }
         self.pump(now, session, effects);
     }

@@ -26,7 +26,7 @@
 //! | `import A,3 secret=1 install=1 tags=a,b aliases=x,type:y badge=1 token=t blocked off` | from elsewhere; 3: a CID of threes |
 //! | `export after=A limit=2` | devices as `CID:tags;type:alias+flags` |
 //! | `commit [N]` | the first N ops (all) become durable as one batch and are heard of |
-//! | `commit hold`, `deliver [at=1]` | durable now, heard of later |
+//! | `commit hold`, `deliver [at=1]`, `deliver N` | durable now, heard of later, N of it |
 //! | `refuse [crash]`, `refuse reads` | the store refuses what waits (and is started anew) |
 //! | `read [N]`, `read hold`, `deliver reads` | the same for reads |
 //! | `waiting commits=1 reads=0` | how much waits |

@@ -60,7 +60,10 @@ impl World {
                 }
             }
             "deliver" if line.has_word("reads") => self.deliver_reads(),
-            "deliver" => self.deliver(line.named("at").map(number)),
+            "deliver" => match line.words_from(1) {
+                [count] => self.deliver_oldest(number(count) as usize),
+                _ => self.deliver(line.named("at").map(number)),
+            },
             "waiting" => self.waiting(line),
             "line" => {
                 let longest = self.shards.iter().map(Shard::page_line_len).max();

@@ -220,6 +220,14 @@ impl World {
         }
     }
 
+    /// Tells of the oldest news only.
+    pub(super) fn deliver_oldest(&mut self, count: usize) {
+        for _ in 0..count {
+            let (shard, event) = self.held.pop_front().expect("news that is held back");
+            self.feed(usize::from(shard.0), ShardEvent::Committed(event));
+        }
+    }
+
     pub(super) fn deliver_reads(&mut self) {
         for (shard, done) in std::mem::take(&mut self.held_reads) {
             self.feed(usize::from(shard.0), ShardEvent::Read(done));

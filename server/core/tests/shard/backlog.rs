@@ -143,6 +143,32 @@ fn given_news_of_a_message_after_the_page_that_held_it_when_heard_should_be_sent
 }
 
 #[test]
+fn given_old_news_of_a_message_after_a_page_when_the_session_ends_should_redeliver_what_is_left() {
+    check(&format!(
+        "{A}
+        gone s1
+        push A
+        commit             -> answered r t A:offline
+        push A n=3
+        commit hold
+        open s2
+        hello s2 login A   -> welcome s2 A known hb=240
+        read               -> push s2 1..4 x
+        ack s2 1..2
+        deliver 1          # the second is stored: what the device has by now
+        open s3
+        hello s3 login A   -> close s2 Replaced
+                           -> welcome s3 A known hb=240
+        waiting reads=1
+        read               -> push s3 3..4 x
+        deliver            -> 3x answered r t A:offline
+        ack s3 3..4
+        waiting reads=0
+        "
+    ));
+}
+
+#[test]
 fn given_a_page_older_than_a_message_when_the_session_ends_should_not_forget_the_message() {
     // The page says "complete", but a message was stored while it was on its way.
     check(&format!(
