@@ -142,7 +142,7 @@ impl World {
                 _ => {}
             }
         }
-        let batch = Batch::new(ops, &applied, now_ms);
+        let batch = Batch::new(ops, &applied, now_ms, self.ledger.clocks_set());
         server.disk.write(applied.writes, batch);
         self.on_disk(applied.must_last);
         epoch.expect("a boot is answered with an epoch")

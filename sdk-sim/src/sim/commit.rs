@@ -88,7 +88,7 @@ impl World {
             Ok(applied) => applied,
             Err(error) => return self.commit_one(&error, ops),
         };
-        let batch = Batch::new(ops, &applied, now_ms);
+        let batch = Batch::new(ops, &applied, now_ms, self.ledger.clocks_set());
         self.server.committer.writing = Some(Writing {
             ids,
             must_last: applied.must_last,

@@ -29,6 +29,8 @@ pub(super) struct Batch {
     pub(super) ops: Vec<Submitted>,
     pub(super) events: Vec<(ShardNo, Committed)>,
     pub(super) now_ms: u64,
+    /// How often the clock had been set when it was made.
+    pub(super) clocks_set: usize,
     /// The days whose sums its write set holds.
     pub(super) tallied: Vec<Day>,
     /// The numbers of pushes to many that its write set holds, by the keys of their tasks.
@@ -38,8 +40,13 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// These ops, applied at this time.
-    pub(super) fn new(ops: Vec<Submitted>, applied: &Applied, now_ms: u64) -> Self {
+    /// These ops, applied at this time, the clock having been set so often.
+    pub(super) fn new(
+        ops: Vec<Submitted>,
+        applied: &Applied,
+        now_ms: u64,
+        clocks_set: usize,
+    ) -> Self {
         let rows = &applied.writes.rows;
         let of = |keyspace| {
             rows.range((keyspace, Vec::new())..)
@@ -50,6 +57,7 @@ impl Batch {
             ops,
             events: applied.events.clone(),
             now_ms,
+            clocks_set,
             tallied: of(Keyspace::Stat).filter_map(|(key, _)| day(key)).collect(),
             taken: of(Keyspace::GroupOfTask)
                 .filter_map(|(key, row)| {
@@ -181,6 +189,7 @@ mod tests {
             ops: Vec::new(),
             events: Vec::new(),
             now_ms: 0,
+            clocks_set: 0,
             tallied: Vec::new(),
             taken: BTreeMap::new(),
             receipts: Vec::new(),

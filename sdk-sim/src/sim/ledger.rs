@@ -51,6 +51,10 @@ pub(super) struct Ledger {
     highest: MessageId,
     /// The latest time that any clock showed.
     pub(super) latest_ms: u64,
+    /// Each time that the clock was set to, and how many of them the batch that is heard of had seen
+    /// when it was made.
+    set_to_ms: Vec<u64>,
+    set_before: usize,
     /// Most have one; a request that was forgotten may have more, the newest last.
     requests: BTreeMap<(AppNo, Box<str>), Vec<First>>,
     /// Every device that was ever registered, and those that were forgotten since.
@@ -76,14 +80,21 @@ impl Ledger {
         self.latest_ms = self.latest_ms.max(now_ms);
         self.groups.clock(now_ms);
         if stepped {
+            self.set_to_ms.push(now_ms);
             for first in self.requests.values_mut().flatten() {
                 first.forgettable |= may_forget(first.accepted_ms, now_ms);
             }
         }
     }
 
+    /// How often the clock was set.
+    pub(super) fn clocks_set(&self) -> usize {
+        self.set_to_ms.len()
+    }
+
     /// A batch can no longer be lost.
     pub(super) fn lasting(&mut self, batch: &Batch) {
+        self.set_before = batch.clocks_set;
         let mut ops = batch.ops.iter();
         let mut stored = Vec::new();
         for (_, event) in &batch.events {
@@ -229,6 +240,7 @@ impl Ledger {
 
     /// Whoever is known by this request id and when: its 24 h are not over.
     pub(super) fn first(&mut self, app: AppNo, request: &str, task: &str, now_ms: u64) {
+        let forgettable = self.is_forgettable(now_ms);
         let firsts = self.requests.entry((app, request.into())).or_default();
         for first in firsts.iter() {
             let may = first.forgettable || may_forget(first.accepted_ms, now_ms);
@@ -238,8 +250,15 @@ impl Ledger {
             task: task.into(),
             accepted_ms: now_ms,
             words: Vec::new(),
-            forgettable: false,
+            forgettable,
         });
+    }
+
+    /// Whether a clock that was set since the batch was made says that what was accepted then may be
+    /// forgotten.
+    fn is_forgettable(&self, accepted_ms: u64) -> bool {
+        let since = &self.set_to_ms[self.set_before..];
+        since.iter().any(|set_to| may_forget(accepted_ms, *set_to))
     }
 
     fn accepted(
@@ -250,6 +269,7 @@ impl Ledger {
         stored: &[ClientId],
         now_ms: u64,
     ) {
+        let forgettable = self.is_forgettable(now_ms);
         let name = (app, push.request_id.clone());
         let firsts = self.requests.entry(name).or_default();
         if accepted.repeated {
@@ -279,7 +299,7 @@ impl Ledger {
             task: accepted.task_id.clone(),
             accepted_ms: now_ms,
             words,
-            forgettable: false,
+            forgettable,
         });
     }
 
