@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The least number of planted bugs; none is dropped because it no longer fits.
-const PATCHES_MIN: usize = 28;
+const PATCHES_MIN: usize = 34;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
