@@ -193,6 +193,62 @@ fn given_a_damaged_table_or_list_of_tables_when_served_should_name_it_and_not_be
 }
 
 #[test]
+fn given_a_part_of_the_store_that_is_gone_when_served_should_name_it_and_change_nothing() {
+    let victim = Victim::kill();
+    let served = Place::copy_of(&victim.data());
+    let backup = served.dir().join("backup");
+    {
+        let server = Server::start(served.dir(), 1, &[]);
+        let bootstrap = server.bootstrap_path();
+        let names = [&backup, &bootstrap].map(|path| path.to_str().expect("text"));
+        let output = served.run(&["backup", "--to", names[0], "--bootstrap", names[1]]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let parts = [
+        "version",
+        "keyspaces",
+        "keyspaces/0",
+        "keyspaces/1",
+        "keyspaces/4",
+        "0.jnl",
+    ];
+    for (data, kind) in [(&victim.data(), "killed"), (&backup, "a backup")] {
+        for part in parts {
+            let place = Place::copy_of(data);
+            let gone = place.data().join("store").join(part);
+            let removed = match gone.is_dir() {
+                true => fs::remove_dir_all(&gone),
+                false => fs::remove_file(&gone),
+            };
+            removed.expect("there");
+            let before = place.listing();
+            let Err((status, log)) = Server::try_start(place.dir(), 1) else {
+                panic!("{kind}: {part} is gone, and it is served");
+            };
+            assert_eq!(status.code(), Some(1), "{log}");
+            let output = place.ringpost(&["repair"]);
+            assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+            for told in [log, stderr(&output)] {
+                let named = match part {
+                    "0.jnl" => "it has no journal",
+                    _ => gone.to_str().expect("text"),
+                };
+                assert!(told.contains(named), "{kind}, {part}: {told}");
+                assert!(told.contains("restore a backup"), "{kind}, {part}: {told}");
+            }
+            assert_eq!(place.listing(), before, "{kind}, {part}");
+        }
+    }
+    let place = Place::copy_of(&victim.data());
+    let version = place.data().join("store/version");
+    fs::write(&version, "???").expect("written");
+    let Err((_, log)) = Server::try_start(place.dir(), 1) else {
+        panic!("a version that is none is served");
+    };
+    assert!(log.contains(version.to_str().expect("text")), "{log}");
+}
+
+#[test]
 fn given_a_folder_that_opens_or_is_none_or_is_served_when_repaired_should_say_so() {
     let victim = Victim::kill();
     let place = Place::copy_of(&victim.data());

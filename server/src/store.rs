@@ -2,13 +2,14 @@
 //!
 //! `keyspaces` opens it and knows the names, `view` reads it, `committer` is the one thread that
 //! writes it, `sealer` makes room in memory behind it, `reader` are the threads that read for shards, `recovery` loads what shards must
-//! know before they start. `journal`, `tables` and `synced` read what lies on the disk without
-//! fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
+//! know before they start. `journal`, `tables`, `synced` and `folders` read what lies on the disk
+//! without fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
 
 pub(crate) mod aside;
 pub mod committer;
 pub mod copy;
 pub mod damage;
+mod folders;
 pub mod journal;
 mod keyspaces;
 mod memory;

@@ -38,12 +38,15 @@ impl Place {
 
     /// Runs a command on the data folder.
     pub fn ringpost(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_ringpost"))
-            .args(args)
-            .arg("--data")
-            .arg(self.data())
-            .output()
-            .expect("runs")
+        let data = self.data();
+        let data = data.to_str().expect("text");
+        self.run(&[args, &["--data", data]].concat())
+    }
+
+    /// Runs a command.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringpost"));
+        command.args(args).output().expect("runs")
     }
 
     /// Every file of the store with its length.

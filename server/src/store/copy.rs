@@ -7,7 +7,9 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, PersistMode, Readable, Snapshot};
 
+use super::folders;
 use super::keyspaces::{COMMITS_NAME, Store, name_of, options};
+use super::synced::{self, Synced};
 use super::view::KnownDays;
 use crate::limits::STORE_FILES_WRITTEN;
 
@@ -56,11 +58,17 @@ pub fn copy(
         .handles()
         .map(|(keyspace, handle)| (name_of(keyspace), handle));
     let own = std::iter::once((COMMITS_NAME.to_owned(), store.commits_handle()));
+    let mut made = Vec::new();
     for (name, from) in kept.chain(own) {
-        let to = db.keyspace(&name, options)?;
-        rows = copy_keyspace(view.snapshot(), from, &to, rows, &mut go_on)?;
+        let keyspace = db.keyspace(&name, options)?;
+        rows = copy_keyspace(view.snapshot(), from, &keyspace, rows, &mut go_on)?;
+        made.push(keyspace);
     }
     db.persist(PersistMode::SyncAll)?;
+    // What is lost of the copy is noticed like what is lost of the store.
+    let held = synced::held(made.last().expect("its own is the last"))?;
+    let noted = folders::write(to, made.iter()).and_then(|()| Synced::open(to, held).map(drop));
+    noted.map_err(|error| CopyError::Store(error.to_string()))?;
     Ok(rows)
 }
 

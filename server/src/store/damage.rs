@@ -9,7 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Journal, Rest};
-use super::{synced, tables};
+use super::{folders, synced, tables};
+
+/// What fjall writes into the file `version` of a database of its format 3.
+const VERSION: &[u8] = b"FJL\x03";
 
 /// A file of the store that is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,25 +121,33 @@ pub(super) fn of_journals(store: &Path, journals: &[JournalFile]) -> Option<Dama
 /// # Errors
 /// The first damage that is found.
 pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
-    let of_disk = |error: io::Error| Damage {
-        file: store.to_owned(),
-        what: error.to_string(),
-        remedy: Remedy::Restore,
-    };
+    let of_disk = |error: io::Error| beyond(store.to_owned(), &error.to_string());
+    whole_version(&store.join("version"))?;
     let journals = journals(store).map_err(of_disk)?;
+    // There is one from the start on, and what it holds is not in the tables yet.
+    if journals.is_empty() {
+        return Err(beyond(store.to_owned(), "it has no journal (`*.jnl`)"));
+    }
     if let Some(damage) = of_journals(store, &journals) {
         return Err(damage);
     }
-    for (at, folder) in tables::keyspaces(store)
-        .map_err(of_disk)?
-        .iter()
-        .enumerate()
-    {
+    if let Some(damage) = folders::missing(store) {
+        return Err(damage);
+    }
+    let keyspaces = tables::keyspaces(store)
+        .map_err(|error| beyond(store.join("keyspaces"), &error.to_string()))?;
+    let names = store.join("keyspaces").join("0");
+    for folder in &keyspaces {
         let tables = tables::of_keyspace(folder)?;
         // The names of the others stand there: fjall deletes a keyspace without a name.
-        if at == 0 {
+        if *folder == names {
             tables.iter().try_for_each(tables::Table::verify)?;
         }
+    }
+    // It is made last of what makes an empty store.
+    let is_empty = keyspaces.is_empty() && journals.iter().all(|file| file.journal.batches == 0);
+    if !is_empty && !keyspaces.contains(&names) {
+        return Err(beyond(names, "it is gone"));
     }
     for file in &journals {
         if let Rest::Unfinished { len } = file.journal.rest {
@@ -146,6 +157,22 @@ pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
         }
     }
     Ok(())
+}
+
+fn whole_version(file: &Path) -> Result<(), Damage> {
+    match fs::read(file) {
+        Ok(bytes) if bytes == VERSION => Ok(()),
+        Ok(_) => Err(beyond(file.to_owned(), "it is not what was written")),
+        Err(error) => Err(beyond(file.to_owned(), &error.to_string())),
+    }
+}
+
+fn beyond(file: PathBuf, what: &str) -> Damage {
+    Damage {
+        file,
+        what: what.to_owned(),
+        remedy: Remedy::Restore,
+    }
 }
 
 /// The damaged files of a store, every table read.

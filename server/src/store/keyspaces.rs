@@ -17,6 +17,7 @@ use server_core::clock::Day;
 use server_core::rows::{Keyspace, RowsError, WriteSet};
 
 use super::damage::{self, Damage, Remedy};
+use super::folders;
 use super::journal::COMMITS_KEY;
 use super::memory::{self, Held, StoreMemory};
 use super::room::Room;
@@ -219,9 +220,11 @@ fn open_database(path: &Path, bounds: StoreBounds) -> Result<Parts, fjall::Error
     Ok((db, fixed, commits))
 }
 
-/// Whether a database was ever made there.
+/// Whether a database was ever made there, whatever is left of it.
 fn exists(path: &Path) -> bool {
-    path.join("version").exists()
+    ["version", "keyspaces"]
+        .iter()
+        .any(|name| path.join(name).exists())
 }
 
 /// Takes the file that fjall has locked while it is open.
@@ -300,10 +303,7 @@ impl Store {
         memory: StoreMemory,
     ) -> Result<Store, OpenError> {
         let failed = |error: &dyn std::error::Error| refused(path, error.to_string());
-        let row = commits.get(COMMITS_KEY).map_err(|error| failed(&error))?;
-        let held = row
-            .and_then(|row| row.as_ref().try_into().ok())
-            .map_or(0, u64::from_be_bytes);
+        let held = synced::held(&commits).map_err(|error| failed(&error))?;
         if let Some(missing) = synced::read(path).map(|synced| synced.saturating_sub(held))
             && missing > 0
         {
@@ -316,7 +316,13 @@ impl Store {
                 },
             });
         }
-        Ok(Store {
+        if held > 0 && synced::read(path).is_none() {
+            tracing::warn!(
+                "there is no count of synced commits beside the store: a lost end of its journal \
+                 would not have been noticed"
+            );
+        }
+        let store = Store {
             db,
             fixed: Arc::new(fixed),
             days_version: Arc::new(AtomicU64::new(1)),
@@ -325,7 +331,16 @@ impl Store {
             memory,
             unlooked: Arc::default(),
             path: path.to_owned(),
-        })
+        };
+        let days = store.days().map_err(|error| failed(&error))?;
+        store.note_folders(&days).map_err(|error| failed(&error))?;
+        Ok(store)
+    }
+
+    /// These day keyspaces, and those that always exist, must have their folders at the next start.
+    fn note_folders(&self, days: &Days) -> std::io::Result<()> {
+        let all = self.fixed.values().chain(days.values());
+        folders::write(&self.path, all.chain(std::iter::once(&self.commits)))
     }
 
     /// How many commits were synced since the store was made.
@@ -392,6 +407,10 @@ impl Store {
         }
         let handle = self.db.keyspace(&name_of(keyspace), options)?;
         days.insert(keyspace, handle.clone());
+        if let Err(error) = self.note_folders(days) {
+            days.remove(&keyspace);
+            return Err(error.into());
+        }
         self.days_version.fetch_add(1, Ordering::AcqRel);
         Ok(handle)
     }
@@ -506,16 +525,25 @@ impl Store {
             .keys()
             .copied()
             .filter(|keyspace| writes.drops(*keyspace));
-        let gone: Vec<Keyspace> = over.collect();
-        for keyspace in gone {
-            if let Some(handle) = days.remove(&keyspace) {
-                tracing::info!(
-                    keyspace = name_of(keyspace),
-                    "day is over, its keyspace is dropped"
-                );
-                self.db.delete_keyspace(handle)?;
-                self.days_version.fetch_add(1, Ordering::AcqRel);
-            }
+        let over: Vec<Keyspace> = over.collect();
+        let gone: Days = over
+            .into_iter()
+            .filter_map(|keyspace| days.remove_entry(&keyspace))
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.note_folders(days) {
+            days.extend(gone);
+            return Err(error.into());
+        }
+        for (keyspace, handle) in gone {
+            tracing::info!(
+                keyspace = name_of(keyspace),
+                "day is over, its keyspace is dropped"
+            );
+            self.db.delete_keyspace(handle)?;
+            self.days_version.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }

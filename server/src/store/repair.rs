@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use server_core::amends::after_loss;
 
 use super::aside;
-use super::damage::{self, Damage, JournalFile};
+use super::damage::{self, Damage, JournalFile, Remedy};
 use super::journal::Rest;
 use super::keyspaces::{OpenError, Store, StoreBounds};
 use super::synced;
@@ -59,6 +59,9 @@ pub enum RepairError {
     /// fjall refuses, and no file of it looks damaged.
     #[error("no damaged file was found, yet {0}")]
     Unknown(OpenError),
+    /// The disk fails, or a part of the store is not there.
+    #[error("reading the store: {0}; nothing was changed")]
+    Unread(io::Error),
     /// There is no copy, so nothing was changed.
     #[error("copying the folder to {}: {error}; nothing was changed", .to.display())]
     Aside {
@@ -105,12 +108,19 @@ pub fn repair(
         Err(error @ (OpenError::Refused { .. } | OpenError::Damaged { .. })) => error,
         Err(error) => return Err(RepairError::Open(error)),
     };
-    let reading = failed("reading the store");
-    let beyond = damage::of_tables(store).map_err(&reading)?;
+    let mut beyond = damage::of_tables(store);
+    if let OpenError::Damaged { damage, .. } = &refused
+        && damage.remedy == Remedy::Restore
+    {
+        let more = beyond.unwrap_or_default();
+        let others = more.into_iter().filter(|other| other.file != damage.file);
+        beyond = Ok([damage.clone()].into_iter().chain(others).collect());
+    }
+    let beyond = beyond.map_err(RepairError::Unread)?;
     if !beyond.is_empty() {
         return Err(RepairError::Beyond(beyond));
     }
-    let journals = damage::journals(store).map_err(&reading)?;
+    let journals = damage::journals(store).map_err(RepairError::Unread)?;
     let is_behind = matches!(refused, OpenError::Damaged { .. });
     let first = first_damaged(store, &journals);
     if first.is_none() && !is_behind {

@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::journal::COMMITS_KEY;
+
 const NAME: &str = "synced";
 
 /// The file and the count.
@@ -28,6 +30,13 @@ pub(super) fn read(store: &Path) -> Option<u64> {
     let bytes = fs::read(store.join(NAME)).ok()?;
     let (count, checksum) = bytes.split_first_chunk::<8>()?;
     (checksum == xxh3_64(count).to_be_bytes()).then(|| u64::from_be_bytes(*count))
+}
+
+/// How many commits an open store holds, by the row that each of them wrote.
+pub(super) fn held(commits: &fjall::Keyspace) -> Result<u64, fjall::Error> {
+    let row = commits.get(COMMITS_KEY)?;
+    let count = row.and_then(|row| row.as_ref().try_into().ok());
+    Ok(count.map_or(0, u64::from_be_bytes))
 }
 
 /// Lets the next opening begin with what the store holds.
