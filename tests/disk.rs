@@ -155,10 +155,19 @@ fn given_a_flush_that_fails_when_pushed_should_refuse_say_so_once_and_want_a_res
     let (status, why) = readiness(&third_party);
     assert_eq!(status, 503, "{why}");
     assert!(why.contains("the store refuses to write"), "{why}");
+    assert!(why.contains("until the server is started again"), "{why}");
     disk.end("broken");
+    // It is tried again each second, but what was not flushed once may be gone for good.
+    let ended = Instant::now();
+    while ended.elapsed() < Duration::from_millis(2_500) {
+        assert!(is_busy(push(&third_party, &cid)));
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    assert_eq!(readiness(&third_party).0, 503);
     let told = "the store refuses; nothing is accepted";
     let log = server.log();
     assert_eq!(log.matches(told).count(), 1, "{log}");
+    assert!(log.contains("until_restart=true"), "{log}");
 
     server.kill_nine();
     server.restart();

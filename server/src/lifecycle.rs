@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 /// How long the server says that it is not ready after the store refused a write.
 pub const REFUSAL_HOLDS: Duration = Duration::from_secs(5);
 
+/// In the place of the moment until which the store is said to refuse.
+const FOR_GOOD: u64 = u64::MAX;
+
 /// The stage of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -75,6 +78,16 @@ impl Lifecycle {
         self.0.asked_to_drain.notified().await;
     }
 
+    /// Whether the store takes nothing until the process is started again.
+    pub fn store_is_broken(&self) -> bool {
+        self.0.refused_until_ms.load(Ordering::Acquire) == FOR_GOOD
+    }
+
+    /// The store takes nothing until the process is started again.
+    pub fn store_broke(&self) {
+        self.0.refused_until_ms.store(FOR_GOOD, Ordering::Release);
+    }
+
     /// Whether the store refused a write in the last [`REFUSAL_HOLDS`]. A refusal is forgotten by
     /// itself: only a push can show that the store writes again, and nobody sends one to a server
     /// that says it is not ready.
@@ -85,7 +98,10 @@ impl Lifecycle {
     /// The store refused a write.
     pub fn store_refused(&self) {
         let until_ms = self.0.now_ms() + REFUSAL_HOLDS.as_millis() as u64;
-        self.0.refused_until_ms.store(until_ms, Ordering::Release);
+        // What is for good stays.
+        self.0
+            .refused_until_ms
+            .fetch_max(until_ms, Ordering::AcqRel);
     }
 
     /// The store took a write again.
@@ -99,12 +115,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn given_a_refusal_when_the_store_writes_again_should_be_forgotten() {
+    fn given_a_refusal_when_the_store_writes_again_should_be_forgotten_and_a_broken_store_not() {
         let lifecycle = Lifecycle::default();
         assert!(!lifecycle.store_refuses());
         lifecycle.store_refused();
         assert!(lifecycle.store_refuses());
         lifecycle.store_writes();
         assert!(!lifecycle.store_refuses());
+        lifecycle.store_broke();
+        lifecycle.store_refused();
+        assert!(lifecycle.store_refuses() && lifecycle.store_is_broken());
     }
 }

@@ -138,6 +138,9 @@ impl Call<'_> {
 
     fn readiness(&self) -> Reply {
         match self.ingress.lifecycle.stage() {
+            Stage::Ready if self.ingress.lifecycle.store_is_broken() => {
+                Reply::unavailable("the store refuses to write until the server is started again")
+            }
             Stage::Ready if self.ingress.lifecycle.store_refuses() => {
                 Reply::unavailable("the store refuses to write")
             }

@@ -171,10 +171,15 @@ impl Committer {
                 self.refuse(batch);
             }
             Err(error) => {
+                let until_restart = self.store.is_broken();
                 if self.refused_until.is_none() {
-                    tracing::error!(%error, ops = batch.len(), "the store refuses; nothing is accepted");
+                    let ops = batch.len();
+                    tracing::error!(%error, ops, until_restart, "the store refuses; nothing is accepted");
                 }
-                self.lifecycle.store_refused();
+                match until_restart {
+                    true => self.lifecycle.store_broke(),
+                    false => self.lifecycle.store_refused(),
+                }
                 self.refused_until = Some(Instant::now() + REFUSED_PAUSE);
                 self.refuse(batch);
             }

@@ -548,6 +548,14 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a write or a flush of the journal failed: fjall then takes nothing any more.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(
+            self.db.persist(PersistMode::Buffer),
+            Err(fjall::Error::Poisoned)
+        )
+    }
+
     /// Makes everything committed so far last. For the end of the process.
     pub fn sync(&self) -> Result<(), RowsError> {
         let synced = self.db.persist(PersistMode::SyncAll);
