@@ -3,7 +3,7 @@
 //! Owner: the sealer. Rows whose keys rise make tables that overlap with no other: fjall moves each to
 //! the last level as it is. A store with little memory writes tables of a MiB, and each takes some
 //! 2.3 KiB of memory until its day is over. Always: the more there is in a keyspace, the rarer it
-//! is merged, and one that is large is left alone.
+//! is merged, and one that is large is left alone; what a merge took of memory is given back behind it.
 
 use fjall::Keyspace;
 
@@ -15,10 +15,18 @@ use crate::limits::{MERGED_BYTES_MAX, SMALL_TABLES_MAX, TABLE_BYTES_MIN};
 /// The disk fails, or has no room.
 pub(super) fn merge(keyspaces: &[Keyspace]) -> Result<(), fjall::Error> {
     let scattered = keyspaces.iter().filter(|keyspace| is_scattered(keyspace));
-    match scattered.max_by_key(|keyspace| keyspace.table_count()) {
-        Some(keyspace) => keyspace.major_compact(),
-        None => Ok(()),
-    }
+    let Some(keyspace) = scattered.max_by_key(|keyspace| keyspace.table_count()) else {
+        return Ok(());
+    };
+    // On a thread of its own: the allocator keeps for a thread what that once took, until it ends.
+    std::thread::scope(|scope| {
+        let merger = std::thread::Builder::new()
+            .name("merger".into())
+            .spawn_scoped(scope, || keyspace.major_compact())?;
+        merger
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 fn is_scattered(keyspace: &Keyspace) -> bool {
