@@ -2,13 +2,20 @@
 //!
 //! The ceiling of message ids and the count of starts may have gone with them, while devices know
 //! ids and sessions that were given out. Always: both are above all that the lost commits can have
-//! given.
+//! given. Of a commit some rows may have reached a table and others not: a request id whose task is
+//! among what is lost is forgotten, so that its repeat is a new request.
 
-use schema::record::Number;
+use schema::record::{FirstAnswer, Number};
 
 use crate::apply::ID_CEILING_STEP_MS;
-use crate::keys::meta;
+use crate::clock::Day;
+use crate::ids::AppNo;
+use crate::keys::{self, meta};
 use crate::rows::{Keyspace, Rows, RowsError, WriteSet};
+
+/// How many days before this one, and behind it, request ids are looked at: they are kept for a day,
+/// and the clock may have been set.
+const REQUEST_DAYS: u32 = 3;
 
 /// The rows to write before the store serves again.
 ///
@@ -24,7 +31,40 @@ pub fn after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, RowsError> 
     for (name, value) in [(meta::ID_CEILING_MS, ceiling_ms), (meta::BOOT_EPOCH, epoch)] {
         writes.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
     }
+    let today = Day::of_ms(now_ms).0;
+    for day in today.saturating_sub(REQUEST_DAYS)..=today.saturating_add(REQUEST_DAYS) {
+        forget_requests(rows, Day(day), &mut writes)?;
+    }
     Ok(writes)
+}
+
+/// Forgets the request ids of a day whose task is gone.
+fn forget_requests(rows: &impl Rows, day: Day, writes: &mut WriteSet) -> Result<(), RowsError> {
+    let keyspace = Keyspace::Dedup(day);
+    let mut failed = None;
+    rows.range(keyspace, &[], &[], &mut |key, value| {
+        match has_task(rows, day, key, value) {
+            Ok(true) => {}
+            Ok(false) => writes.delete(keyspace, key.to_vec()),
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn has_task(rows: &impl Rows, day: Day, key: &[u8], value: &[u8]) -> Result<bool, RowsError> {
+    let damaged = |source| RowsError::damaged(Keyspace::Dedup(day), key)(source);
+    let first = FirstAnswer::decode(value).map_err(damaged)?;
+    let Some(app) = key.first_chunk().map(|app| AppNo(u32::from_be_bytes(*app))) else {
+        return Ok(false);
+    };
+    let task = keys::task(app, &first.task_id);
+    if rows.get(Keyspace::Task(day), &task)?.is_some() {
+        return Ok(true);
+    }
+    let group = keys::group_of_task(app, &first.task_id);
+    Ok(rows.get(Keyspace::GroupOfTask, &group)?.is_some())
 }
 
 #[cfg(test)]
@@ -49,6 +89,41 @@ mod tests {
             };
             assert_eq!(number(meta::ID_CEILING_MS), ceiling_ms);
             assert_eq!(number(meta::BOOT_EPOCH), epoch);
+        }
+    }
+
+    #[test]
+    fn given_requests_whose_task_is_lost_when_amended_should_be_forgotten_and_no_others() {
+        let (app, day) = (AppNo(7), Day(20_000));
+        let now_ms = u64::from(day.0) * 86_400_000 + 5;
+        let mut before = WriteSet::default();
+        let mut request = |id: &str, day: Day, task: &str| {
+            let first = FirstAnswer {
+                task_id: task.to_owned(),
+                accepted_ms: now_ms,
+            };
+            let key = keys::request(app, id);
+            before.put(Keyspace::Dedup(day), key, first.encode());
+        };
+        request("single", day, "kept");
+        request("many", day, "group");
+        request("lost", day, "gone");
+        request("lost yesterday", Day(day.0 - 1), "kept");
+        before.put(Keyspace::Task(day), keys::task(app, "kept"), vec![1]);
+        let group = keys::group_of_task(app, "group");
+        before.put(Keyspace::GroupOfTask, group, vec![1]);
+        let mut rows = MemoryRows::default();
+        rows.commit(before);
+        let amends = after_loss(&rows, now_ms).expect("memory reads");
+        rows.commit(amends);
+        for (id, day, kept) in [
+            ("single", day, true),
+            ("many", day, true),
+            ("lost", day, false),
+            ("lost yesterday", Day(day.0 - 1), false),
+        ] {
+            let row = rows.get(Keyspace::Dedup(day), &keys::request(app, id));
+            assert_eq!(row.expect("memory reads").is_some(), kept, "{id}");
         }
     }
 }
