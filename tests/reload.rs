@@ -3,7 +3,7 @@
 mod harness;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -258,11 +258,33 @@ fn given_an_own_leaf_that_is_old_or_of_other_names_when_reloaded_should_be_made_
     assert_ne!(leaf(&server, 4), second);
 }
 
+/// Asks for the health of the server on a connection that stays; the status.
+fn health_on(http: &mut TcpStream) -> u16 {
+    http.set_read_timeout(Some(PATIENCE)).expect("set");
+    let ask = b"GET /healthz HTTP/1.1\r\nhost: h\r\n\r\n";
+    http.write_all(ask).expect("the connection lives");
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        http.read_exact(&mut byte).expect("the connection lives");
+        answer.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&answer).to_lowercase();
+    let len = head.split("content-length: ").nth(1);
+    let len = len.and_then(|rest| rest.split('\r').next()?.parse().ok());
+    let mut body = vec![0; len.expect("a length")];
+    http.read_exact(&mut body).expect("the connection lives");
+    let status = head.split(' ').nth(1).expect("a status");
+    status.parse().expect("a number")
+}
+
 #[test]
 fn given_other_settings_when_reloaded_should_hold_for_what_comes_next_and_leave_what_is_there() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut server = Server::start_configured(dir.path(), 2, "");
     let mut live = Live::start(&server, 1);
+    let mut http = TcpStream::connect(server.http()).expect("connected");
+    assert_eq!(health_on(&mut http), 200);
 
     server.configure("device_deny = ['127.0.0.0/8']\n");
     assert_eq!(
@@ -274,6 +296,7 @@ fn given_other_settings_when_reloaded_should_hold_for_what_comes_next_and_leave_
     }
     assert_eq!(server.metric("ringpost_connections_denied_total"), 8);
     live.goes_on(&server);
+    assert_eq!(health_on(&mut http), 200, "on the connection of before");
 
     server.configure(
         "http_deny = ['203.0.113.0/24']\ntrusted_proxies = ['127.0.0.1']\n\

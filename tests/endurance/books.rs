@@ -18,6 +18,23 @@ use sdk_sim::third_party::{Accepted, Push};
 /// Answered pushes that are kept to be asked for again, the newest first to go.
 const KEPT: usize = 256;
 
+/// What each load has of.
+const KINDS: [&str; 13] = [
+    "single pushes",
+    "repeats",
+    "lists",
+    "pushes to a tag",
+    "pushes to the app",
+    "tags by the third party",
+    "aliases by the third party",
+    "tags by devices",
+    "aliases by devices",
+    "messages to the third party",
+    "reports",
+    "registrations",
+    "logins",
+];
+
 /// `(task, CID)`.
 pub(crate) type Message = (String, String);
 
@@ -114,6 +131,14 @@ impl Books {
     /// All answers.
     pub(crate) fn answers(&self) -> u64 {
         self.open().counts.values().sum()
+    }
+
+    /// Each kind of call was answered: what was never asked for cannot be lost.
+    pub(crate) fn assert_every_kind(&self) {
+        let pages = self.open();
+        for kind in KINDS {
+            assert!(pages.counts.contains_key(kind), "there were no {kind}");
+        }
     }
 
     /// The answers, as words for whoever ran the test.

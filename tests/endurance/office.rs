@@ -146,12 +146,12 @@ fn push_list(party: &BlockingThirdParty, known: &Known, books: &Books, turn: usi
             books.owe(&task, &cids);
             books.count("lists");
         }
-        // In part or whole: the shards that have taken theirs do not take it back.
+        // No answer, or busy: the shards that have taken theirs do not take it back.
         None => books.doubt(&task, &cids),
     }
 }
 
-/// The `data` of an answer with code 0. Asks on a connection of its own and only once: the client
+/// The `data` of an answer with code 0; nothing without an answer, or if there is no room. Asks on a connection of its own and only once: the client
 /// sends again what it lost, and a list that is pushed again comes again.
 fn ask_once(party: &BlockingThirdParty, known: &Known, path: &str, body: &Value) -> Option<Value> {
     let token = party.token().ok()?;
@@ -169,7 +169,13 @@ fn ask_once(party: &BlockingThirdParty, known: &Known, path: &str, body: &Value)
     socket.read_to_string(&mut answer).ok()?;
     let (_, body) = answer.split_once("\r\n\r\n")?;
     let envelope: Value = serde_json::from_str(body).ok()?;
-    (envelope["code"] == 0).then(|| envelope["data"].clone())
+    match envelope["code"].as_u64() {
+        Some(0) => Some(envelope["data"].clone()),
+        // Full, or new to our token.
+        Some(10001 | 30019) => None,
+        _ if answer.starts_with("HTTP/1.1 503") => None,
+        _ => panic!("a list was answered {answer}"),
+    }
 }
 
 /// A push to many, or the message of a list; asked for twice, the task is the same.

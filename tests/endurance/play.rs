@@ -196,6 +196,7 @@ impl Play {
     pub(crate) fn audit(&mut self, shift: Shift) {
         shift.go_home();
         self.settle();
+        self.books.assert_every_kind();
         self.assert_nothing_made_up();
         let came = self.came();
         let pages = self.books.open();

@@ -17,8 +17,8 @@ const TABLES: &str = "/tables/";
 
 /// Files and threads that may come and go by themselves: a connection that the HTTP side has not
 /// closed yet, a file of the store that is being merged.
-const FILES_SLACK: usize = 24;
-const THREADS_SLACK: usize = 4;
+const FILES_SLACK: usize = 6;
+const THREADS_SLACK: usize = 2;
 
 /// One reading at rest.
 #[derive(Debug, Clone, Copy)]

@@ -18,6 +18,10 @@ use super::harness::{PATIENCE, Server};
 /// Bytes of a body that no request may have.
 const BODY_LEN: usize = 10 * 1024 * 1024;
 
+/// Pushes of 9 KB that each slow device gets before the load: a window has 256 KiB, and so has the
+/// queue behind it.
+const FILLING: usize = 56;
+
 /// How fast a slow device reads.
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -33,7 +37,7 @@ struct Told {
 /// All of them.
 pub(crate) struct Nuisance {
     told: Arc<Told>,
-    readers: Vec<String>,
+    readers: JoinHandle<usize>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -45,10 +49,11 @@ impl Nuisance {
         let slow: Vec<(String, Device)> = (0..readers)
             .map(|number| log_in(&bootstrap, number))
             .collect();
-        let readers: Vec<String> = slow.iter().map(|(cid, _)| cid.clone()).collect();
-        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        let cids: Vec<String> = slow.iter().map(|(cid, _)| cid.clone()).collect();
+        let third_party = server.third_party();
+        fill(&third_party, &cids);
         let stopped = Arc::clone(&told);
-        threads.push(std::thread::spawn(move || {
+        let readers = std::thread::spawn(move || {
             let mut sockets: Vec<TcpStream> = slow
                 .into_iter()
                 .map(|(_, device)| device.take_apart().1)
@@ -58,9 +63,10 @@ impl Nuisance {
                 sockets.retain_mut(|socket| socket.read(&mut [0]).is_ok_and(|len| len > 0));
                 std::thread::park_timeout(BYTE_EVERY);
             }
-        }));
-        let third_party = server.third_party();
-        let (stopped, cids) = (Arc::clone(&told), readers.clone());
+            sockets.len()
+        });
+        let mut threads: Vec<JoinHandle<()>> = Vec::new();
+        let stopped = Arc::clone(&told);
         threads.push(std::thread::spawn(move || {
             push_to(&third_party, &cids, &stopped)
         }));
@@ -94,18 +100,15 @@ impl Nuisance {
         self.told.refused.load(Ordering::Relaxed)
     }
 
-    /// The devices that read slowly.
-    pub(crate) fn readers(&self) -> &[String] {
-        &self.readers
-    }
-
-    /// Ends them.
-    pub(crate) fn end(self) {
+    /// Ends them; how many slow devices the server still bore.
+    pub(crate) fn end(self) -> usize {
         self.told.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.thread().unpark();
             thread.join().expect("a nuisance");
         }
+        self.readers.thread().unpark();
+        self.readers.join().expect("slow devices")
     }
 }
 
@@ -124,6 +127,19 @@ fn log_in(bootstrap: &Bootstrap, number: usize) -> (String, Device) {
         .set_read_timeout(Some(PATIENCE))
         .expect("set");
     (cid, device)
+}
+
+/// Pushes to each of them more than its window, so that their sockets are full and the rest waits in
+/// the memory of the server from the start on.
+fn fill(third_party: &BlockingThirdParty, cids: &[String]) {
+    for cid in cids {
+        for _ in 0..FILLING {
+            let push = Push::new(PushBody::Transmission("中".repeat(3000))).expect("random");
+            let ttl_ms = Some(-1);
+            let accepted = third_party.push_single_cid(cid, &Push { ttl_ms, ..push });
+            accepted.expect("the load has not begun");
+        }
+    }
 }
 
 /// Pushes to each of them in turn what does not wait on the disk, so that it waits in memory or not at all.
