@@ -26,6 +26,17 @@ pub struct Damage {
     pub remedy: Remedy,
 }
 
+impl Damage {
+    /// Of a file that only a backup brings back.
+    pub(super) fn beyond(file: impl Into<PathBuf>, what: impl ToString) -> Damage {
+        Damage {
+            file: file.into(),
+            what: what.to_string(),
+            remedy: Remedy::Restore,
+        }
+    }
+}
+
 /// What helps against a damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -121,12 +132,12 @@ pub(super) fn of_journals(store: &Path, journals: &[JournalFile]) -> Option<Dama
 /// # Errors
 /// The first damage that is found.
 pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
-    let of_disk = |error: io::Error| beyond(store.to_owned(), &error.to_string());
+    let of_disk = |error: io::Error| Damage::beyond(store, error);
     whole_version(&store.join("version"))?;
     let journals = journals(store).map_err(of_disk)?;
     // There is one from the start on, and what it holds is not in the tables yet.
     if journals.is_empty() {
-        return Err(beyond(store.to_owned(), "it has no journal (`*.jnl`)"));
+        return Err(Damage::beyond(store, "it has no journal (`*.jnl`)"));
     }
     if let Some(damage) = of_journals(store, &journals) {
         return Err(damage);
@@ -134,8 +145,8 @@ pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
     if let Some(damage) = folders::missing(store) {
         return Err(damage);
     }
-    let keyspaces = tables::keyspaces(store)
-        .map_err(|error| beyond(store.join("keyspaces"), &error.to_string()))?;
+    let keyspaces =
+        tables::keyspaces(store).map_err(|error| Damage::beyond(store.join("keyspaces"), error))?;
     let names = store.join("keyspaces").join("0");
     for folder in &keyspaces {
         let tables = tables::of_keyspace(folder)?;
@@ -147,7 +158,7 @@ pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
     // It is made last of what makes an empty store.
     let is_empty = keyspaces.is_empty() && journals.iter().all(|file| file.journal.batches == 0);
     if !is_empty && !keyspaces.contains(&names) {
-        return Err(beyond(names, "it is gone"));
+        return Err(Damage::beyond(names, "it is gone"));
     }
     for file in &journals {
         if let Rest::Unfinished { len } = file.journal.rest {
@@ -162,16 +173,8 @@ pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
 fn whole_version(file: &Path) -> Result<(), Damage> {
     match fs::read(file) {
         Ok(bytes) if bytes == VERSION => Ok(()),
-        Ok(_) => Err(beyond(file.to_owned(), "it is not what was written")),
-        Err(error) => Err(beyond(file.to_owned(), &error.to_string())),
-    }
-}
-
-fn beyond(file: PathBuf, what: &str) -> Damage {
-    Damage {
-        file,
-        what: what.to_owned(),
-        remedy: Remedy::Restore,
+        Ok(_) => Err(Damage::beyond(file, "it is not what was written")),
+        Err(error) => Err(Damage::beyond(file, error)),
     }
 }
 

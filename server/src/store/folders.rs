@@ -12,7 +12,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::damage::{Damage, Remedy};
+use super::damage::Damage;
 
 const NAME: &str = "folders";
 
@@ -33,11 +33,7 @@ pub(super) fn missing(store: &Path) -> Option<Damage> {
         .into_iter()
         .map(|number| store.join("keyspaces").join(number.to_string()));
     let gone = folders.into_iter().find(|folder| !folder.is_dir())?;
-    Some(Damage {
-        file: gone,
-        what: "it is gone".to_owned(),
-        remedy: Remedy::Restore,
-    })
+    Some(Damage::beyond(gone, "it is gone"))
 }
 
 fn read(text: &str) -> Option<BTreeSet<u64>> {

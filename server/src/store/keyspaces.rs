@@ -339,8 +339,13 @@ impl Store {
 
     /// These day keyspaces, and those that always exist, must have their folders at the next start.
     fn note_folders(&self, days: &Days) -> std::io::Result<()> {
-        let all = self.fixed.values().chain(days.values());
-        folders::write(&self.path, all.chain(std::iter::once(&self.commits)))
+        folders::write(&self.path, self.all(days))
+    }
+
+    /// Every keyspace on the disk, with these of days.
+    fn all<'a>(&'a self, days: &'a Days) -> impl Iterator<Item = &'a fjall::Keyspace> + Clone {
+        let of_rows = self.fixed.values().chain(days.values());
+        of_rows.chain(std::iter::once(&self.commits))
     }
 
     /// How many commits were synced since the store was made.
@@ -497,8 +502,7 @@ impl Store {
             return Ok(());
         }
         self.unlooked.store(0, Ordering::Relaxed);
-        let all = self.fixed.values().chain(days.values());
-        let all = all.chain(std::iter::once(&self.commits));
+        let all = self.all(days);
         let max = self.memory.unwritten();
         let gathered = memory::gathered(all.clone());
         match sealer {

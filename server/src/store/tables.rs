@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
-use super::damage::{Damage, Remedy};
+use super::damage::Damage;
 
 /// A table, and what its file must hash to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,22 +50,22 @@ pub(super) fn of_keyspace(folder: &Path) -> Result<Vec<Table>, Damage> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !has_tables(folder) => {
             return Ok(Vec::new());
         }
-        Err(error) => return Err(beyond(&current, error)),
+        Err(error) => return Err(Damage::beyond(&current, error)),
     };
     let (Some(number), Some(checksum)) = (number(&bytes, 0), checksum(&bytes, 8)) else {
-        return Err(beyond(&current, "it is too short"));
+        return Err(Damage::beyond(&current, "it is too short"));
     };
     let list = folder.join(format!("v{number}"));
-    let bytes = fs::read(&list).map_err(|error| beyond(&list, error))?;
+    let bytes = fs::read(&list).map_err(|error| Damage::beyond(&list, error))?;
     if xxh3_128(&bytes) != checksum {
-        return Err(beyond(&list, "its checksum is wrong"));
+        return Err(Damage::beyond(&list, "its checksum is wrong"));
     }
-    let tables = listed(&bytes).ok_or_else(|| beyond(&list, "it has no list of tables"))?;
+    let tables = listed(&bytes).ok_or_else(|| Damage::beyond(&list, "it has no list of tables"))?;
     let mut found = Vec::with_capacity(tables.len());
     for (number, checksum) in tables {
         let file = folder.join("tables").join(number.to_string());
         if !file.is_file() {
-            return Err(beyond(&file, "it is gone"));
+            return Err(Damage::beyond(&file, "it is gone"));
         }
         found.push(Table { file, checksum });
     }
@@ -84,8 +84,8 @@ impl Table {
     pub(super) fn verify(&self) -> Result<(), Damage> {
         match hash_of(&self.file) {
             Ok(checksum) if checksum == self.checksum => Ok(()),
-            Ok(_) => Err(beyond(&self.file, "its checksum is wrong")),
-            Err(error) => Err(beyond(&self.file, error)),
+            Ok(_) => Err(Damage::beyond(&self.file, "its checksum is wrong")),
+            Err(error) => Err(Damage::beyond(&self.file, error)),
         }
     }
 }
@@ -136,13 +136,5 @@ fn hash_of(path: &Path) -> io::Result<u128> {
             0 => return Ok(hasher.digest128()),
             len => hasher.update(&page[..len]),
         }
-    }
-}
-
-fn beyond(file: &Path, what: impl ToString) -> Damage {
-    Damage {
-        file: file.to_owned(),
-        what: what.to_string(),
-        remedy: Remedy::Restore,
     }
 }
