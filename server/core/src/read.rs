@@ -323,24 +323,22 @@ fn bodiless(day: Day, cid: ClientId, id: MessageId) -> RowsError {
 
 /// The body of a group push that expires on this day; `None` once its day is dropped.
 pub fn group_body(rows: &impl Rows, day: Day, group: GroupNo) -> Result<Option<Bytes>, RowsError> {
+    body_under(rows, Keyspace::Body(day), &keys::group(group))
+}
+
+/// A body that lies in pieces under this key; `None` if there is no piece of it.
+pub fn body_under(
+    rows: &impl Rows,
+    keyspace: Keyspace,
+    key: &[u8],
+) -> Result<Option<Bytes>, RowsError> {
     let mut body = None;
-    let prefix = keys::group(group);
-    rows.range(Keyspace::Body(day), &prefix, &prefix, &mut |_, piece| {
+    rows.range(keyspace, key, key, &mut |_, piece| {
         body.get_or_insert_with(BytesMut::new)
             .extend_from_slice(piece);
         true
     })?;
     Ok(body.map(BytesMut::freeze))
-}
-
-/// A body that lies in pieces under this key.
-pub fn body_under(rows: &impl Rows, keyspace: Keyspace, key: &[u8]) -> Result<Bytes, RowsError> {
-    let mut body = BytesMut::new();
-    rows.range(keyspace, key, key, &mut |_, piece| {
-        body.extend_from_slice(piece);
-        true
-    })?;
-    Ok(body.freeze())
 }
 
 fn run_of_day(

@@ -300,7 +300,7 @@ fn receipts(
     })?;
     for queued in found.iter_mut().filter(|queued| queued.receipt.pieces > 0) {
         let key = keys::receipt(app, queued.order);
-        queued.body = body_under(rows, Keyspace::UpstreamBody, &key)?;
+        queued.body = body_under(rows, Keyspace::UpstreamBody, &key)?.unwrap_or_default();
     }
     Ok(ReceiptPage {
         receipts: found,
