@@ -318,8 +318,7 @@ fn overload(scale: &Scale) {
     });
     let curve = reading.end();
     curve.show("overload", curves_folder().as_deref());
-    let top_kib = curve.height_kib(std::time::Duration::ZERO, std::time::Duration::MAX);
-    let top_kib = top_kib.expect("readings");
+    let top_kib = curve.top_kib();
     let budget_kib = scale.budget_kib(at_rest_kib);
     println!(
         "memory of the server: {at_rest_kib} KiB at rest, {top_kib} at most of a budget of {budget_kib}, {after_kib} after it, with {slow} slow readers"

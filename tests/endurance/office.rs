@@ -151,8 +151,9 @@ fn push_list(party: &BlockingThirdParty, known: &Known, books: &Books, turn: usi
     }
 }
 
-/// The `data` of an answer with code 0; nothing without an answer, or if there is no room. Asks on a connection of its own and only once: the client
-/// sends again what it lost, and a list that is pushed again comes again.
+/// The `data` of an answer with code 0; nothing without an answer, or if there is no room. Asks on a
+/// connection of its own and only once: the client sends again what it lost, and a list that is pushed
+/// again comes again.
 fn ask_once(party: &BlockingThirdParty, known: &Known, path: &str, body: &Value) -> Option<Value> {
     let token = party.token().ok()?;
     let host = known.bootstrap.http.strip_prefix("http://")?;

@@ -105,7 +105,8 @@ impl Curve {
         heights.max()
     }
 
-    fn top_kib(&self) -> u64 {
+    /// The most of all readings.
+    pub fn top_kib(&self) -> u64 {
         let all = self.height_kib(Duration::ZERO, Duration::MAX);
         all.expect("a curve has readings")
     }
