@@ -1,11 +1,10 @@
 //! The `ringpost` binary: picks the command and runs it.
 
+mod allocator;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// An open, self-hosted push server.
 #[derive(Debug, Parser)]
@@ -24,6 +23,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    allocator::tune();
     match Arguments::parse().command {
         Command::Server(command) => command.run(),
         Command::Demo(demo) => match std::env::current_exe() {

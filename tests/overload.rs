@@ -167,11 +167,7 @@ fn overload(scale: &Scale) {
         "[webhooks]\nallow_private = true\ntimeout_s = 2\nretry_first_ms = 100\nretry_most_s = 1\n\
          [store]\nmemory_mib = {STORE_MIB}\n"
     );
-    let mut surroundings = disk.surroundings();
-    // The allocator gives back at once: what is read is what the server holds.
-    let at_once = ("MIMALLOC_PURGE_DELAY", "0".to_owned());
-    surroundings.variables.push(at_once);
-    let server = Server::start_in(dir.path(), SHARDS, &toml, surroundings);
+    let server = Server::start_in(dir.path(), SHARDS, &toml, disk.surroundings());
     let app = make_app(&server);
     let app_id = app.app.appid.clone();
     let receiver = Receiver::start(SILENCE);
