@@ -79,15 +79,27 @@ fn given_a_frozen_server_under_load_when_it_goes_on_should_have_lost_nothing_and
     println!("frozen for {span:?}; {logins} logins of the fleets");
 }
 
-/// What the clock is set to, one after the other, and whether the server is killed meanwhile.
-const STEPS: [(&str, bool); 7] = [
-    ("-1h", false),
-    ("-1d", true),
-    ("+0", true),
-    ("+1d", false),
-    ("+0", false),
-    ("-1h", true),
-    ("+0", false),
+/// How the clock is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// While everybody works.
+    UnderLoad,
+    /// With nothing under way, and nothing of before is asked for again: request ids are remembered for
+    /// 24 hours of this clock, and over a day forwards they are forgotten.
+    AtRest,
+    /// The same, and the server is killed before and started behind it.
+    Killed,
+}
+
+/// What the clock is set to, one after the other.
+const STEPS: [(&str, Set); 7] = [
+    ("-1h", Set::UnderLoad),
+    ("-1d", Set::UnderLoad),
+    ("+0", Set::Killed),
+    ("+1d", Set::AtRest),
+    ("+0", Set::UnderLoad),
+    ("-1h", Set::Killed),
+    ("+0", Set::UnderLoad),
 ];
 
 #[test]
@@ -106,21 +118,23 @@ fn given_a_clock_that_is_set_when_pushed_under_load_should_lose_and_repeat_nothi
     };
     let mut play = Play::begin(dir.path(), clock.surroundings());
     let shift = play.start_load(Duration::ZERO);
-    for (step, (off, killed)) in STEPS.into_iter().enumerate() {
+    for (step, (off, how)) in STEPS.into_iter().enumerate() {
         play.let_it_run(&shift, 60);
-        // Request ids are remembered for 24 hours of this clock: over a day forwards nothing may be
-        // under way, and nothing of before may be asked for again.
-        shift.rest();
-        play.settle();
-        play.books.forget_answers();
-        if killed {
-            play.server.kill_nine();
-            clock.set(off);
-            play.server.restart();
-        } else {
-            clock.set(off);
+        if how != Set::UnderLoad {
+            shift.rest();
+            play.settle();
+            play.books.forget_answers();
         }
-        shift.go_on();
+        if how == Set::Killed {
+            play.server.kill_nine();
+        }
+        clock.set(off);
+        if how == Set::Killed {
+            play.server.restart();
+        }
+        if how != Set::UnderLoad {
+            shift.go_on();
+        }
         assert_eq!(clock::seen(&play.server), off, "step {step}");
     }
     play.let_it_run(&shift, 120);
