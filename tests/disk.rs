@@ -202,3 +202,46 @@ fn given_a_full_disk_when_there_is_room_again_should_be_tried_again_and_write() 
         assert_eq!(log.matches(told).count(), 1, "{log}");
     }
 }
+
+#[test]
+fn given_a_journal_that_takes_half_a_write_when_started_again_should_have_each_answered_push_once()
+{
+    for is_killed in [true, false] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let disk = Disk::new(dir.path());
+        let mut server = serve(&disk, dir.path());
+        let cid = register(&server.bootstrap(), 1);
+        let third_party = server.third_party();
+        push(&third_party, &cid.to_string()).expect("accepted");
+        let body = PushBody::Transmission("x".repeat(500));
+        let torn = Push::new(body).expect("random");
+        disk.order("torn");
+        assert!(is_busy(
+            third_party.push_single_cid(&cid.to_string(), &torn)
+        ));
+        assert!(disk.was_half_written(), "no journal was written to");
+        disk.end("torn");
+        assert!(is_busy(push(&third_party, &cid.to_string())));
+        let (status, why) = readiness(&third_party);
+        assert_eq!(status, 503, "{why}");
+        assert!(why.contains("until the server is started again"), "{why}");
+        // Who ends in order may write the other half.
+        match is_killed {
+            true => server.kill_nine(),
+            false => drop(server.stop()),
+        }
+        server.restart();
+
+        let third_party = server.third_party();
+        let repeated = third_party.push_single_cid(&cid.to_string(), &torn);
+        repeated.expect("the disk has room");
+        push(&third_party, &cid.to_string()).expect("accepted");
+        let mut device = Device::connect(&server.bootstrap());
+        device.greet(hello(&server.bootstrap(), Identity::Login(cid), [1; 32]));
+        let lens = ["to be kept".len(), 500, "to be kept".len()];
+        for len in lens {
+            let (_, text) = device.receive_text();
+            assert_eq!(text.len(), len, "killed: {is_killed}");
+        }
+    }
+}

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use protocol::{ClientId, Frame, Identity};
-use schema::push::{Content, PushMessage};
+use protocol::{ClientId, Identity};
 use sdk_sim::third_party::{Push, PushBody};
 
 use super::place::{Place, journal};
@@ -88,10 +87,7 @@ impl Victim {
         device.greet(hello(&bootstrap, Identity::Login(self.cid), [1; 32]));
         let mut found = Vec::new();
         loop {
-            let text = device.receive_until("a push", |frame| match frame {
-                Frame::Push(push) => Some(transmission(&push.body)),
-                _ => None,
-            });
+            let (_, text) = device.receive_text();
             if text == last {
                 break;
             }
@@ -123,11 +119,4 @@ fn push(server: &Server, cid: ClientId, text: &str) {
         .third_party()
         .push_single_cid(&cid.to_string(), &push);
     accepted.expect("answered");
-}
-
-fn transmission(body: &[u8]) -> String {
-    match PushMessage::decode(body).expect("a message").content {
-        Content::Transmission(text) => text,
-        other => panic!("{other:?}"),
-    }
 }

@@ -13,6 +13,7 @@ use protocol::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use schema::push::{Content, PushMessage};
 use sdk_sim::bootstrap::Bootstrap;
 
 /// How long a device waits for a frame.
@@ -185,6 +186,18 @@ impl Device {
             if let Some(found) = pick(&frame) {
                 return found;
             }
+        }
+    }
+
+    /// The next push, which must be a transmission, and its text.
+    pub fn receive_text(&mut self) -> (MessageId, String) {
+        let (id, body) = self.receive_until("a push", |frame| match frame {
+            Frame::Push(push) => Some((push.id, push.body.clone())),
+            _ => None,
+        });
+        match PushMessage::decode(&body).expect("a message").content {
+            Content::Transmission(text) => (id, text),
+            other => panic!("{other:?}"),
         }
     }
 

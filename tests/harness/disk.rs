@@ -68,6 +68,11 @@ impl Disk {
         self.folder.join("held").exists()
     }
 
+    /// Whether half of a write came to a journal.
+    pub fn was_half_written(&self) -> bool {
+        self.folder.join("half").exists()
+    }
+
     /// How many flushes came back well.
     pub fn flushed(&self) -> u64 {
         fs::metadata(self.folder.join("flushed")).map_or(0, |file| file.len())
