@@ -10,6 +10,8 @@
 mod harness;
 #[path = "faults/place.rs"]
 mod place;
+#[path = "faults/two_journals.rs"]
+mod two_journals;
 #[path = "faults/victim.rs"]
 mod victim;
 

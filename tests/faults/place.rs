@@ -72,13 +72,25 @@ impl Place {
 
 /// The only journal of a data folder.
 pub fn journal(data: &Path) -> PathBuf {
+    let mut journals = journals(data);
+    assert_eq!(journals.len(), 1, "{journals:?}");
+    journals.remove(0)
+}
+
+/// The journals of a data folder, the oldest first.
+pub fn journals(data: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(data.join("store")).expect("a store");
     let mut journals: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|end| end == "jnl"))
         .collect();
-    assert_eq!(journals.len(), 1, "{journals:?}");
-    journals.remove(0)
+    journals.sort_by_key(|path| {
+        let number = path
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        number.expect("a number")
+    });
+    journals
 }
 
 fn list(folder: &Path, found: &mut Vec<(PathBuf, u64)>) {

@@ -1,76 +1,99 @@
-//! What a store must be told after it lost its last commits, so that nothing is given twice.
+//! What a store must be told after it lost its last commits, so that nothing is given twice and its
+//! rows fit together.
 //!
-//! The ceiling of message ids and the count of starts may have gone with them, while devices know
-//! ids and sessions that were given out. Always: both are above all that the lost commits can have
-//! given. Of a commit some rows may have reached a table and others not: a request id whose task is
-//! among what is lost is forgotten, so that its repeat is a new request.
+//! The ceiling of message ids, the count of starts and others may have gone with them, while devices
+//! know ids and sessions that were given out. Always: each is above all that the lost commits can have
+//! given. Of a commit some rows may have reached a table and others not: a row without what it belongs
+//! to is taken away, so that the repeat of a request whose task is lost is a new request; what follows
+//! from a row that stayed is written again.
 
-use schema::record::{FirstAnswer, Number};
+use std::collections::BTreeMap;
+
+use schema::record::{AliasOfClient, App, Number};
 
 use crate::apply::ID_CEILING_STEP_MS;
-use crate::clock::Day;
-use crate::ids::AppNo;
-use crate::keys::{self, meta};
+use crate::check::{Fault, Mend, check_each};
+use crate::keys::meta;
+use crate::limits::MENDS_PER_PASS_MAX;
 use crate::rows::{Keyspace, Rows, RowsError, WriteSet};
 
-/// How many days before this one, and behind it, request ids are looked at: they are kept for a day,
-/// and the clock may have been set.
-const REQUEST_DAYS: u32 = 3;
-
-/// The rows to write before the store serves again.
+/// The numbers to write before anything else.
 ///
 /// # Errors
-/// The store cannot read, or one of the two rows is damaged.
-pub fn after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, RowsError> {
-    let read = |name| rows.row(Keyspace::Meta, name, Number::decode);
-    let number = |name| Ok(read(name)?.map_or(0, |number| number.value));
+/// The store cannot read, or a row that one of them follows from is damaged.
+pub fn numbers_after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, RowsError> {
+    let number = |name| {
+        let row = rows.row(Keyspace::Meta, name, Number::decode)?;
+        Ok::<u64, RowsError>(row.map_or(0, |number| number.value))
+    };
     // Ids run ahead of the clock by one step after a crash, and their ceiling by one more.
     let ceiling_ms = number(meta::ID_CEILING_MS)?.max(now_ms) + 2 * ID_CEILING_STEP_MS;
-    let epoch = number(meta::BOOT_EPOCH)? + 1;
+    let mut app = number(meta::LAST_APP)?;
+    rows.try_range(Keyspace::App, &[], &[], |_, row| {
+        app = app.max(App::decode(row)?.number.into());
+        Ok(true)
+    })?;
+    let mut order = number(meta::BINDING_ORDER)?;
+    rows.try_range(Keyspace::ClientAlias, &[], &[], |_, row| {
+        order = order.max(AliasOfClient::decode(row)?.order);
+        Ok(true)
+    })?;
     let mut writes = WriteSet::default();
-    for (name, value) in [(meta::ID_CEILING_MS, ceiling_ms), (meta::BOOT_EPOCH, epoch)] {
+    for (name, value) in [
+        (meta::ID_CEILING_MS, ceiling_ms),
+        (meta::BOOT_EPOCH, number(meta::BOOT_EPOCH)? + 1),
+        (meta::LAST_APP, app),
+        (meta::BINDING_ORDER, order),
+    ] {
         writes.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
-    }
-    let today = Day::of_ms(now_ms).0;
-    for day in today.saturating_sub(REQUEST_DAYS)..=today.saturating_add(REQUEST_DAYS) {
-        forget_requests(rows, Day(day), &mut writes)?;
     }
     Ok(writes)
 }
 
-/// Forgets the request ids of a day whose task is gone.
-fn forget_requests(rows: &impl Rows, day: Day, writes: &mut WriteSet) -> Result<(), RowsError> {
-    let keyspace = Keyspace::Dedup(day);
-    let mut failed = None;
-    rows.range(keyspace, &[], &[], &mut |key, value| {
-        match has_task(rows, day, key, value) {
-            Ok(true) => {}
-            Ok(false) => writes.delete(keyspace, key.to_vec()),
-            Err(error) => failed = Some(error),
+/// The next rows to take away or to write, at most [`MENDS_PER_PASS_MAX`]; `days` are the day
+/// keyspaces that exist. What is mended can leave others without what they belong to: it is asked
+/// again until there is nothing, or nothing else.
+pub fn mends_after_loss(rows: &impl Rows, days: &[Keyspace], now_ms: u64) -> WriteSet {
+    let mut mends = BTreeMap::new();
+    check_each(rows, days, now_ms, &mut |fault| {
+        let Fault {
+            keyspace,
+            key,
+            mend,
+            ..
+        } = fault;
+        match mend {
+            _ if mends.len() >= MENDS_PER_PASS_MAX => {}
+            None => {}
+            Some(Mend::Delete) => drop(mends.insert((keyspace, key), None)),
+            Some(Mend::Put(keyspace, key, value)) => {
+                mends.insert((keyspace, key), Some(value));
+            }
         }
-        failed.is_none()
-    })?;
-    failed.map_or(Ok(()), Err)
-}
-
-fn has_task(rows: &impl Rows, day: Day, key: &[u8], value: &[u8]) -> Result<bool, RowsError> {
-    let damaged = |source| RowsError::damaged(Keyspace::Dedup(day), key)(source);
-    let first = FirstAnswer::decode(value).map_err(damaged)?;
-    let Some(app) = key.first_chunk().map(|app| AppNo(u32::from_be_bytes(*app))) else {
-        return Ok(false);
-    };
-    let task = keys::task(app, &first.task_id);
-    if rows.get(Keyspace::Task(day), &task)?.is_some() {
-        return Ok(true);
+    });
+    WriteSet {
+        rows: mends,
+        ..WriteSet::default()
     }
-    let group = keys::group_of_task(app, &first.task_id);
-    Ok(rows.get(Keyspace::GroupOfTask, &group)?.is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::ClientId;
+    use schema::record::{Binding, Device, FirstAnswer};
+
     use super::*;
+    use crate::clock::Day;
+    use crate::ids::AppNo;
+    use crate::keys;
     use crate::rows::MemoryRows;
+
+    const APP: AppNo = AppNo(7);
+
+    fn number(rows: &MemoryRows, name: &[u8]) -> u64 {
+        let row = rows.row(Keyspace::Meta, name, Number::decode);
+        row.expect("memory reads").expect("written").value
+    }
 
     #[test]
     fn given_a_store_that_lost_commits_when_amended_should_give_no_id_or_start_again() {
@@ -81,49 +104,102 @@ mod tests {
         }
         rows.commit(before);
         for (now_ms, ceiling_ms, epoch) in [(400_000, 620_000, 5), (900_000, 1_020_000, 6)] {
-            let amends = after_loss(&rows, now_ms).expect("memory reads");
-            rows.commit(amends);
-            let number = |name| {
-                let row = rows.row(Keyspace::Meta, name, Number::decode);
-                row.expect("memory reads").expect("written").value
-            };
-            assert_eq!(number(meta::ID_CEILING_MS), ceiling_ms);
-            assert_eq!(number(meta::BOOT_EPOCH), epoch);
+            let numbers = numbers_after_loss(&rows, now_ms).expect("memory reads");
+            rows.commit(numbers);
+            assert_eq!(number(&rows, meta::ID_CEILING_MS), ceiling_ms);
+            assert_eq!(number(&rows, meta::BOOT_EPOCH), epoch);
         }
     }
 
     #[test]
-    fn given_requests_whose_task_is_lost_when_amended_should_be_forgotten_and_no_others() {
-        let (app, day) = (AppNo(7), Day(20_000));
-        let now_ms = u64::from(day.0) * 86_400_000 + 5;
+    fn given_aliases_whose_count_is_lost_when_amended_should_count_on_behind_the_newest() {
         let mut before = WriteSet::default();
-        let mut request = |id: &str, day: Day, task: &str| {
-            let first = FirstAnswer {
-                task_id: task.to_owned(),
-                accepted_ms: now_ms,
+        for (byte, order) in [(1, 9), (2, 4)] {
+            let cid = ClientId::from_bytes([byte; 16]);
+            let row = AliasOfClient {
+                alias: "alice".into(),
+                order,
             };
-            let key = keys::request(app, id);
-            before.put(Keyspace::Dedup(day), key, first.encode());
-        };
-        request("single", day, "kept");
-        request("many", day, "group");
-        request("lost", day, "gone");
-        request("lost yesterday", Day(day.0 - 1), "kept");
-        before.put(Keyspace::Task(day), keys::task(app, "kept"), vec![1]);
-        let group = keys::group_of_task(app, "group");
-        before.put(Keyspace::GroupOfTask, group, vec![1]);
+            before.put(
+                Keyspace::ClientAlias,
+                keys::client_alias(cid, ""),
+                row.encode(),
+            );
+        }
         let mut rows = MemoryRows::default();
         rows.commit(before);
-        let amends = after_loss(&rows, now_ms).expect("memory reads");
-        rows.commit(amends);
-        for (id, day, kept) in [
-            ("single", day, true),
-            ("many", day, true),
-            ("lost", day, false),
-            ("lost yesterday", Day(day.0 - 1), false),
-        ] {
-            let row = rows.get(Keyspace::Dedup(day), &keys::request(app, id));
+        rows.commit(numbers_after_loss(&rows, 1).expect("memory reads"));
+        assert_eq!(number(&rows, meta::BINDING_ORDER), 9);
+    }
+
+    #[test]
+    fn given_requests_whose_task_is_lost_when_amended_should_be_forgotten_and_no_others() {
+        let day = Day(20_000);
+        let now_ms = u64::from(day.0) * 86_400_000 + 5;
+        let mut before = WriteSet::default();
+        for (id, task_id) in [("single", "kept"), ("lost", "gone")] {
+            let first = FirstAnswer {
+                task_id: task_id.to_owned(),
+                accepted_ms: now_ms,
+            };
+            before.put(Keyspace::Dedup(day), keys::request(APP, id), first.encode());
+        }
+        before.put(Keyspace::Task(day), keys::task(APP, "kept"), vec![1]);
+        let mut rows = MemoryRows::default();
+        rows.commit(before);
+        rows.commit(mends_after_loss(&rows, &rows.day_keyspaces(), now_ms));
+        for (id, kept) in [("single", true), ("lost", false)] {
+            let row = rows.get(Keyspace::Dedup(day), &keys::request(APP, id));
             assert_eq!(row.expect("memory reads").is_some(), kept, "{id}");
         }
+        let task = rows.get(Keyspace::Task(day), &keys::task(APP, "kept"));
+        assert!(
+            task.expect("memory reads").is_some(),
+            "damaged, and left so"
+        );
+    }
+
+    #[test]
+    fn given_an_alias_that_only_its_client_knows_when_amended_should_be_as_the_client_has_it() {
+        let cid = ClientId::from_bytes([5; 16]);
+        let device = Device {
+            app: APP.0,
+            install: [5; 16],
+            secret_hash: [5; 32],
+            created_ms: 1,
+            platform: 1,
+            sdk_version: "test".into(),
+            push_off: false,
+            blocked: false,
+            notify_off: false,
+        };
+        let row = AliasOfClient {
+            alias: "alice".into(),
+            order: 3,
+        };
+        let stale = keys::binding(APP, "", "bob", cid);
+        let mut before = WriteSet::default();
+        before.put(Keyspace::Reg, keys::client(cid), device.encode());
+        before.put(
+            Keyspace::ClientAlias,
+            keys::client_alias(cid, ""),
+            row.encode(),
+        );
+        before.put(
+            Keyspace::Alias,
+            stale.clone(),
+            Binding { order: 4 }.encode(),
+        );
+        let mut rows = MemoryRows::default();
+        rows.commit(before);
+        rows.commit(mends_after_loss(&rows, &[], 1));
+        let get = |key: &[u8]| rows.get(Keyspace::Alias, key).expect("memory reads");
+        assert_eq!(get(&stale), None);
+        let named = get(&keys::binding(APP, "", "alice", cid)).expect("written");
+        assert_eq!(
+            Binding::decode(&named).expect("a row"),
+            Binding { order: 3 }
+        );
+        assert!(mends_after_loss(&rows, &[], 1).is_empty(), "all fits");
     }
 }

@@ -1,7 +1,8 @@
 //! Whether the rows of a store agree with each other: for `ringpost check`, and for tests.
 //!
 //! Pure over [`Rows`]. Always: every row is looked at, whatever is wrong with others; of faults the
-//! first [`FAULTS_LEN_MAX`] are kept and all are counted; memory does not grow with the rows.
+//! first [`FAULTS_LEN_MAX`] are kept and all are counted; memory does not grow with the rows. Whoever
+//! finds a row without one that it belongs to also says what mends it, for [`amends`](crate::amends).
 
 mod apps;
 mod devices;
@@ -33,6 +34,17 @@ pub struct Fault {
     pub key: Vec<u8>,
     /// What is wrong, in words.
     pub what: String,
+    /// What makes it right where a part of the rows is lost; `None` if the row itself is damaged.
+    pub mend: Option<Mend>,
+}
+
+/// What makes a row fit again to the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// It goes: what it belongs to is gone.
+    Delete,
+    /// A row is written that follows from it.
+    Put(Keyspace, Vec<u8>, Vec<u8>),
 }
 
 /// What was looked at and found.
@@ -47,23 +59,48 @@ pub struct Findings {
 }
 
 /// What is wrong with one row.
-struct Wrong(String);
+struct Wrong {
+    what: String,
+    mend: Option<Mend>,
+}
+
+impl From<String> for Wrong {
+    fn from(what: String) -> Self {
+        Wrong { what, mend: None }
+    }
+}
 
 impl From<&str> for Wrong {
     fn from(what: &str) -> Self {
-        Wrong(what.to_owned())
+        what.to_owned().into()
     }
 }
 
 impl From<SchemaError> for Wrong {
     fn from(error: SchemaError) -> Self {
-        Wrong(error.to_string())
+        error.to_string().into()
     }
 }
 
 impl From<RowsError> for Wrong {
     fn from(error: RowsError) -> Self {
-        Wrong(format!("what it belongs to cannot be read: {error}"))
+        format!("what it belongs to cannot be read: {error}").into()
+    }
+}
+
+/// The row is whole, and one that it belongs to is gone or says otherwise.
+fn parted(what: &str) -> Wrong {
+    Wrong {
+        mend: Some(Mend::Delete),
+        ..what.into()
+    }
+}
+
+/// The row is whole, and one that follows from it is gone or says otherwise.
+fn lacking(what: &str, keyspace: Keyspace, key: Vec<u8>, value: Vec<u8>) -> Wrong {
+    Wrong {
+        mend: Some(Mend::Put(keyspace, key, value)),
+        ..what.into()
     }
 }
 
@@ -71,25 +108,48 @@ type Look = Result<(), Wrong>;
 
 struct Check<'a, R> {
     rows: &'a R,
+    /// Who is told of each fault.
+    see: &'a mut dyn FnMut(Fault),
     /// The day keyspaces that exist.
     days: BTreeSet<Keyspace>,
     now_ms: u64,
     /// No id at or above this time, in ms, was ever given.
     ceiling_ms: u64,
+    /// Above all ids that were found above that, in ms.
+    newest_ms: u64,
     /// Messages of each day of which no end is known.
     open: BTreeMap<Day, u64>,
-    findings: Findings,
+    counts: BTreeMap<Keyspace, u64>,
 }
 
 /// Looks at every row; `days` are the day keyspaces that exist.
 pub fn check(rows: &impl Rows, days: &[Keyspace], now_ms: u64) -> Findings {
+    let mut findings = Findings::default();
+    findings.rows = check_each(rows, days, now_ms, &mut |fault| {
+        findings.faults_total += 1;
+        if findings.faults.len() < FAULTS_LEN_MAX {
+            findings.faults.push(fault);
+        }
+    });
+    findings
+}
+
+/// As [`check`], for whoever wants to see each fault; how many rows each keyspace has.
+pub fn check_each(
+    rows: &impl Rows,
+    days: &[Keyspace],
+    now_ms: u64,
+    see: &mut dyn FnMut(Fault),
+) -> BTreeMap<Keyspace, u64> {
     let mut check = Check {
         rows,
+        see,
         days: days.iter().copied().collect(),
         now_ms,
         ceiling_ms: 0,
+        newest_ms: 0,
         open: BTreeMap::new(),
-        findings: Findings::default(),
+        counts: BTreeMap::new(),
     };
     match check.number(keys::meta::ID_CEILING_MS) {
         Ok(ceiling_ms) => check.ceiling_ms = ceiling_ms,
@@ -100,7 +160,7 @@ pub fn check(rows: &impl Rows, days: &[Keyspace], now_ms: u64) -> Findings {
         check.keyspace(*keyspace);
     }
     check.sums_of_open();
-    check.findings
+    check.counts
 }
 
 impl<R: Rows> Check<'_, R> {
@@ -112,7 +172,7 @@ impl<R: Rows> Check<'_, R> {
             count += 1;
             key.clone_into(&mut last);
             if let Err(wrong) = self.row(keyspace, key, value) {
-                self.fault(keyspace, key, wrong.0);
+                self.fault(keyspace, key, wrong);
             }
             true
         });
@@ -120,10 +180,10 @@ impl<R: Rows> Check<'_, R> {
             self.fault(
                 keyspace,
                 &last,
-                format!("no row behind it can be read: {error}"),
+                format!("no row behind it can be read: {error}").into(),
             );
         }
-        self.findings.rows.insert(keyspace, count);
+        self.counts.insert(keyspace, count);
     }
 
     fn row(&mut self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Look {
@@ -158,16 +218,14 @@ impl<R: Rows> Check<'_, R> {
         }
     }
 
-    fn fault(&mut self, keyspace: Keyspace, key: &[u8], what: String) {
-        self.findings.faults_total += 1;
-        if self.findings.faults.len() < FAULTS_LEN_MAX {
-            let key = key.to_vec();
-            self.findings.faults.push(Fault {
-                keyspace,
-                key,
-                what,
-            });
-        }
+    fn fault(&mut self, keyspace: Keyspace, key: &[u8], wrong: Wrong) {
+        let Wrong { what, mend } = wrong;
+        (self.see)(Fault {
+            keyspace,
+            key: key.to_vec(),
+            what,
+            mend,
+        });
     }
 
     fn get(&self, keyspace: Keyspace, key: &[u8]) -> Result<Option<Bytes>, Wrong> {
@@ -188,7 +246,7 @@ impl<R: Rows> Check<'_, R> {
     ) -> Look {
         for piece in pieces {
             let piece = u8::try_from(piece).map_err(|_| "it has more pieces than a body can")?;
-            ensure(self.has(keyspace, &key(piece))?, gone)?;
+            belongs(self.has(keyspace, &key(piece))?, gone)?;
         }
         Ok(())
     }
@@ -199,12 +257,17 @@ impl<R: Rows> Check<'_, R> {
     }
 
     /// Whether an id, by the time in it, can have been given.
-    fn given(&self, id: u64) -> Look {
+    fn given(&mut self, id: u64) -> Look {
         let made_ms = crate::apply::made_ms(protocol::MessageId(id));
-        ensure(
-            made_ms <= self.ceiling_ms,
-            "its id is above all that were ever given",
-        )
+        if made_ms <= self.ceiling_ms {
+            return Ok(());
+        }
+        // The last of these rows that is written stands above all of them.
+        self.newest_ms = self.newest_ms.max(made_ms + 1);
+        let (name, value) = (keys::meta::ID_CEILING_MS, self.newest_ms);
+        let what = "its id is above all that were ever given";
+        let number = Number { value }.encode();
+        Err(lacking(what, Keyspace::Meta, name.to_vec(), number))
     }
 }
 
@@ -220,6 +283,11 @@ fn app_day(keyspace: Keyspace, key: &[u8], value: &[u8]) -> Look {
 
 fn ensure(holds: bool, what: &str) -> Look {
     if holds { Ok(()) } else { Err(what.into()) }
+}
+
+/// As [`ensure`], of another row.
+fn belongs(holds: bool, what: &str) -> Look {
+    if holds { Ok(()) } else { Err(parted(what)) }
 }
 
 /// The CID at the beginning of a key of this length, in its slot.

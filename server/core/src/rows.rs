@@ -398,6 +398,14 @@ impl MemoryRows {
         }
     }
 
+    /// The day keyspaces that have rows, in order.
+    pub fn day_keyspaces(&self) -> Vec<Keyspace> {
+        let mut days: Vec<Keyspace> = self.rows.keys().map(|(keyspace, _)| *keyspace).collect();
+        days.dedup();
+        days.retain(|keyspace| !Keyspace::FIXED.contains(keyspace));
+        days
+    }
+
     /// Every row, in order.
     pub fn all(&self) -> impl Iterator<Item = (Keyspace, &[u8], &[u8])> {
         self.rows

@@ -71,6 +71,12 @@ fn print(repaired: &Repaired, copy: &Path, data: &Path) {
         ),
         None => println!("pushes, registrations and changes answered last may be gone"),
     }
+    if repaired.rows_mended > 0 {
+        println!(
+            "{} rows that did not fit to what is left were taken away or written anew",
+            repaired.rows_mended
+        );
+    }
     println!(
         "the store opens; `ringpost check --data {}` looks at its rows",
         data.display()
@@ -96,5 +102,6 @@ fn as_json(repaired: &Repaired, copy: &Path) -> serde_json::Value {
         "copy": copy.display().to_string(),
         "cuts": cuts,
         "commits_lost": repaired.commits_lost,
+        "rows_mended": repaired.rows_mended,
     })
 }

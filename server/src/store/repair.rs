@@ -1,14 +1,15 @@
 //! What helps a store that does not open because its journal is damaged: everything is copied
-//! aside, the journal is cut at its last good batch, and the store is told what it must not give
-//! out again.
+//! aside, the journal is cut at its last good batch, the store is told what it must not give out
+//! again, and rows that belong to something that is gone are taken away.
 //!
 //! Owner: whoever holds the lock of the data folder. Always: nothing is touched if the store opens,
 //! if a table is damaged, or if the copy cannot be made.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use server_core::amends::after_loss;
+use server_core::amends::{mends_after_loss, numbers_after_loss};
 
 use super::aside;
 use super::damage::{self, Damage, JournalFile, Remedy};
@@ -23,6 +24,8 @@ pub struct Repaired {
     pub cuts: Vec<Cut>,
     /// Commits that had been synced, and answered, and are gone; `None` if it is not known.
     pub commits_lost: Option<u64>,
+    /// Rows that did not fit to what is left: taken away, or written anew.
+    pub rows_mended: u64,
 }
 
 /// What was taken off one journal.
@@ -135,11 +138,15 @@ pub fn repair(
     let cuts = cuts.map_err(failed("cutting the journal"))?;
     synced::forget(store).map_err(failed("forgetting the count of commits"))?;
     let opened = Store::open(store, bounds).map_err(failed("opening the store"))?;
-    let held = opened.commits();
-    amend(&opened, now_ms).map_err(failed("writing to the store"))?;
+    // A table may hold a later count than the journal that is left.
+    let left = journals.iter().take(first.map_or(0, |first| first + 1));
+    let left = left.filter_map(|file| file.journal.commits).max();
+    let held = opened.commits().min(left.unwrap_or(u64::MAX));
+    let rows_mended = amend(&opened, now_ms).map_err(failed("writing to the store"))?;
     Ok(Outcome::Repaired(Repaired {
         cuts,
         commits_lost: was_synced.map(|synced| synced.saturating_sub(held)),
+        rows_mended,
     }))
 }
 
@@ -178,12 +185,26 @@ fn cut_from(journals: &[JournalFile], first: usize) -> io::Result<Vec<Cut>> {
     Ok(cuts)
 }
 
-fn amend(store: &Store, now_ms: u64) -> Result<(), String> {
+/// How many rows were mended.
+fn amend(store: &Store, now_ms: u64) -> Result<u64, String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     let mut days = store.days().map_err(|error| text(&error))?;
-    let writes = after_loss(&store.view_with(&days), now_ms).map_err(|error| text(&error))?;
-    store
-        .commit(&mut days, writes, true)
-        .map_err(|error| text(&error))?;
-    store.sync().map_err(|error| text(&error))
+    let numbers = numbers_after_loss(&store.view_with(&days), now_ms);
+    let mut writes = numbers.map_err(|error| text(&error))?;
+    let (mut mended, mut last) = (0, BTreeMap::new());
+    loop {
+        store
+            .commit(&mut days, writes, true)
+            .map_err(|error| text(&error))?;
+        let view = store.view_with(&days);
+        writes = mends_after_loss(&view, &view.day_keyspaces(), now_ms);
+        // What was written and is found again is no matter of what was lost: `check` names it.
+        if writes.is_empty() || writes.rows == last {
+            break;
+        }
+        mended += writes.rows.len() as u64;
+        last.clone_from(&writes.rows);
+    }
+    store.sync().map_err(|error| text(&error))?;
+    Ok(mended)
 }

@@ -2,7 +2,7 @@
 
 use schema::record::{App, Number, Receipt};
 
-use super::{Check, Look, ensure};
+use super::{Check, Look, ensure, parted};
 use crate::keys::{self, meta};
 use crate::rows::{Keyspace, Rows};
 
@@ -45,7 +45,7 @@ impl<R: Rows> Check<'_, R> {
             Some(row) => Some(row),
             None => self.get(Keyspace::DeadReceipt, receipt)?,
         };
-        let row = row.ok_or("its receipt is gone")?;
+        let row = row.ok_or_else(|| parted("its receipt is gone"))?;
         let pieces = Receipt::decode(&row).map_or(0, |receipt| receipt.pieces);
         ensure(u16::from(piece[0]) < pieces, "its receipt has fewer pieces")
     }

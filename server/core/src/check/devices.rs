@@ -3,7 +3,9 @@
 use protocol::ClientId;
 use schema::record::{AliasOfClient, Binding, ClientTags, Cursor, Device, Profile, Upstreams};
 
-use super::{Check, Look, Wrong, app_of, client, client_before, ensure, text};
+use super::{
+    Check, Look, Wrong, app_of, belongs, client, client_before, ensure, lacking, parted, text,
+};
 use crate::keys;
 use crate::op::install_of;
 use crate::portable::{NO_INSTALL, NO_SECRET};
@@ -12,7 +14,7 @@ use crate::rows::{Keyspace, Rows};
 impl<R: Rows> Check<'_, R> {
     fn device(&self, cid: ClientId) -> Result<Device, Wrong> {
         let row = self.get(Keyspace::Reg, &keys::client(cid))?;
-        let row = row.ok_or("its client is not registered")?;
+        let row = row.ok_or_else(|| parted("its client is not registered"))?;
         Device::decode(&row).map_err(|_| "the registration of its client is damaged".into())
     }
 
@@ -24,22 +26,27 @@ impl<R: Rows> Check<'_, R> {
             return Ok(());
         }
         let (app, install, hash) = install_of(&device);
-        let row = self.get(Keyspace::Install, &keys::install(app, install, &hash))?;
-        let row = row.ok_or("its install id is not known")?;
-        ensure(row == cid.as_bytes()[..], "its install id has another CID")
+        let install = keys::install(app, install, &hash);
+        let what = match self.get(Keyspace::Install, &install)? {
+            Some(row) if row == cid.as_bytes()[..] => return Ok(()),
+            Some(_) => "its install id has another CID",
+            None => "its install id is not known",
+        };
+        let cid = cid.as_bytes().to_vec();
+        Err(lacking(what, Keyspace::Install, install, cid))
     }
 
     pub(super) fn install(&self, key: &[u8], value: &[u8]) -> Look {
         let cid = value.try_into().map_err(|_| "it is no CID")?;
         let device = self.device(ClientId::from_bytes(cid))?;
         let (app, install, hash) = install_of(&device);
-        ensure(
+        belongs(
             key == keys::install(app, install, &hash),
             "its client has another app, install id or secret",
         )
     }
 
-    pub(super) fn cursor(&self, key: &[u8], value: &[u8]) -> Look {
+    pub(super) fn cursor(&mut self, key: &[u8], value: &[u8]) -> Look {
         client(key, 18)?;
         self.given(Cursor::decode(value)?.acked)
     }
@@ -52,11 +59,12 @@ impl<R: Rows> Check<'_, R> {
         let cid = rest.try_into().map_err(|_| "its key has no CID")?;
         let cid = ClientId::from_bytes(cid);
         let device = self.device(cid)?;
-        ensure(device.app == app.0, "its client is of another app")?;
+        belongs(device.app == app.0, "its client is of another app")?;
         let back = self.get(Keyspace::ClientAlias, &keys::client_alias(cid, kind))?;
-        let back = AliasOfClient::decode(&back.ok_or("its client has no alias of this type")?)?;
-        ensure(back.alias == alias, "its client has another alias")?;
-        ensure(
+        let back = back.ok_or_else(|| parted("its client has no alias of this type"))?;
+        let back = AliasOfClient::decode(&back)?;
+        belongs(back.alias == alias, "its client has another alias")?;
+        belongs(
             back.order == binding.order,
             "its client has it from another time",
         )
@@ -73,10 +81,12 @@ impl<R: Rows> Check<'_, R> {
         )?;
         let app = crate::ids::AppNo(device.app);
         let binding = keys::binding(app, &kind, &row.alias, cid);
-        ensure(
-            self.has(Keyspace::Alias, &binding)?,
-            "its alias does not name it",
-        )
+        if self.has(Keyspace::Alias, &binding)? {
+            return Ok(());
+        }
+        let named = Binding { order: row.order }.encode();
+        let what = "its alias does not name it";
+        Err(lacking(what, Keyspace::Alias, binding, named))
     }
 
     pub(super) fn client_tags(&self, key: &[u8], value: &[u8]) -> Look {

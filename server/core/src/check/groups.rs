@@ -2,7 +2,7 @@
 
 use schema::record::{Group, Number, Sums, Walk};
 
-use super::{Check, Look, Wrong, app_of, ensure, text};
+use super::{Check, Look, Wrong, app_of, belongs, ensure, lacking, parted, text};
 use crate::clock::Day;
 use crate::group::{GroupNo, GroupState};
 use crate::ids::AppNo;
@@ -13,7 +13,7 @@ impl<R: Rows> Check<'_, R> {
     /// The group push with this number.
     pub(super) fn group_no(&self, number: GroupNo) -> Result<Group, Wrong> {
         let row = self.get(Keyspace::Group, &keys::group(number))?;
-        let row = row.ok_or("its group push is gone")?;
+        let row = row.ok_or_else(|| parted("its group push is gone"))?;
         Group::decode(&row).map_err(|_| "its group push is damaged".into())
     }
 
@@ -22,13 +22,22 @@ impl<R: Rows> Check<'_, R> {
         let group = Group::decode(value)?;
         let app = AppNo(group.app);
         let task = keys::group_of_task(app, &group.task_id);
-        let task = self.get(Keyspace::GroupOfTask, &task)?;
-        let task = Number::decode(&task.ok_or("its task does not name it")?)?;
-        ensure(task.value == number.0, "its task names another")?;
+        let named = self.get(Keyspace::GroupOfTask, &task)?;
+        let named = named.map(|row| Number::decode(&row)).transpose()?;
+        let own = Number { value: number.0 };
+        if named != Some(own) {
+            let what = match named {
+                Some(_) => "its task names another",
+                None => "its task does not name it",
+            };
+            return Err(lacking(what, Keyspace::GroupOfTask, task, own.encode()));
+        }
         if !group.group_name.is_empty() {
             let name = keys::group_of_name(app, &group.group_name, number);
-            let has = self.has(Keyspace::GroupOfName, &name)?;
-            ensure(has, "its group name does not name it")?;
+            if !self.has(Keyspace::GroupOfName, &name)? {
+                let what = "its group name does not name it";
+                return Err(lacking(what, Keyspace::GroupOfName, name, Vec::new()));
+            }
         }
         self.whole_body(number, &group)
     }
@@ -38,7 +47,7 @@ impl<R: Rows> Check<'_, R> {
         if !self.days.contains(&keyspace) {
             // A clock that ran ahead may have dropped the day of one that has not begun.
             let sends = GroupState::from_number(group.state) == GroupState::Running;
-            return ensure(
+            return belongs(
                 !sends || group.expires_ms <= self.now_ms,
                 "its body is gone",
             );
@@ -70,7 +79,7 @@ impl<R: Rows> Check<'_, R> {
         let mut rest = key;
         let app = app_of(&mut rest)?;
         let group = self.group_no(number)?;
-        ensure(
+        belongs(
             group.app == app.0 && group.task_id.as_bytes() == rest,
             "its group push has another app or task",
         )
@@ -81,7 +90,7 @@ impl<R: Rows> Check<'_, R> {
         let app = app_of(&mut rest)?;
         let name = text(&mut rest)?;
         let group = self.group_no(number_of(rest, 8)?)?;
-        ensure(
+        belongs(
             group.app == app.0 && group.group_name == name,
             "its group push has another app or name",
         )
@@ -91,7 +100,20 @@ impl<R: Rows> Check<'_, R> {
         let sums = Sums::decode(value)?;
         self.group_no(number_of(key, 8)?)?;
         let ended = sums.acked + sums.expired + sums.filtered + sums.revoked;
-        ensure(ended <= sums.targets, "more messages ended than were made")
+        if ended <= sums.targets {
+            return Ok(());
+        }
+        let as_many = Sums {
+            targets: ended,
+            ..sums
+        };
+        let what = "more messages ended than were made";
+        Err(lacking(
+            what,
+            Keyspace::GroupSums,
+            key.to_vec(),
+            as_many.encode(),
+        ))
     }
 
     pub(super) fn walk(&self, key: &[u8], value: &[u8]) -> Look {

@@ -3,7 +3,7 @@
 use protocol::MessageId;
 use schema::record::{FirstAnswer, MessageRef, Number, Outcome, Tally, Task};
 
-use super::{Check, Look, client, client_before, ensure};
+use super::{Check, Look, belongs, client, client_before, ensure, lacking, parted};
 use crate::apply::{finals, made_on};
 use crate::clock::Day;
 use crate::group::GroupNo;
@@ -18,7 +18,7 @@ impl<R: Rows> Check<'_, R> {
         let keyspace = Keyspace::Msg(day);
         if piece > 0 {
             let first = self.get(keyspace, &keys::message(cid, id, 0))?;
-            let first = first.ok_or("a piece stands alone")?;
+            let first = first.ok_or_else(|| parted("a piece stands alone"))?;
             let pieces = MessageRef::decode(&first).map_or(0, |first| first.pieces);
             return ensure(u16::from(piece) < pieces, "its message has fewer pieces");
         }
@@ -51,7 +51,12 @@ impl<R: Rows> Check<'_, R> {
             if held < open {
                 let what =
                     format!("{held} messages of its day are held, {open} are stored and open");
-                self.fault(Keyspace::Stat, &key, what);
+                let holding = Tally {
+                    accepted: finals(&tally) + open,
+                    ..tally
+                };
+                let wrong = lacking(&what, Keyspace::Stat, key.clone(), holding.encode());
+                self.fault(Keyspace::Stat, &key, wrong);
             }
         }
     }
@@ -70,17 +75,27 @@ impl<R: Rows> Check<'_, R> {
                 Keyspace::GroupOfTask,
                 &keys::group_of_task(app, &first.task_id),
             )?;
-        ensure(known, "its task is gone")
+        belongs(known, "its task is gone")
     }
 }
 
 pub(super) fn tally(key: &[u8], value: &[u8]) -> Look {
     ensure(key.len() == 4, "its key is no day")?;
     let tally = Tally::decode(value)?;
-    ensure(
-        finals(&tally) <= tally.accepted,
-        "more messages ended than were accepted",
-    )
+    if finals(&tally) <= tally.accepted {
+        return Ok(());
+    }
+    let as_many = Tally {
+        accepted: finals(&tally),
+        ..tally
+    };
+    let what = "more messages ended than were accepted";
+    Err(lacking(
+        what,
+        Keyspace::Stat,
+        key.to_vec(),
+        as_many.encode(),
+    ))
 }
 
 pub(super) fn task(day: Day, key: &[u8], value: &[u8]) -> Look {

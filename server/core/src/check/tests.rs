@@ -161,13 +161,7 @@ fn whole() -> MemoryRows {
 }
 
 fn check_all(rows: &MemoryRows) -> Findings {
-    let mut days: Vec<Keyspace> = rows
-        .all()
-        .map(|(keyspace, _, _)| keyspace)
-        .filter(|keyspace| !Keyspace::FIXED.contains(keyspace))
-        .collect();
-    days.dedup();
-    check(rows, &days, NOW_MS)
+    check(rows, &rows.day_keyspaces(), NOW_MS)
 }
 
 fn with(rows: &MemoryRows, keyspace: Keyspace, key: &[u8], value: Option<Vec<u8>>) -> MemoryRows {
@@ -492,12 +486,7 @@ fn given_a_push_to_many_whose_body_is_gone_when_checked_should_be_found_while_it
     }
     rows.commit(writes);
     let faults = |now_ms| {
-        let days: Vec<Keyspace> = rows.all().map(|(keyspace, ..)| keyspace).collect();
-        let days: Vec<Keyspace> = days
-            .into_iter()
-            .filter(|keyspace| !Keyspace::FIXED.contains(keyspace))
-            .collect();
-        let faults = check(&rows, &days, now_ms).faults;
+        let faults = check(&rows, &rows.day_keyspaces(), now_ms).faults;
         faults.iter().any(|fault| fault.keyspace == Keyspace::Group)
     };
     assert!(faults(NOW_MS));

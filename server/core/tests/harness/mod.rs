@@ -52,6 +52,7 @@ mod boot;
 mod counts;
 mod groups;
 mod line;
+mod losses;
 mod names;
 mod portable;
 mod run;

@@ -12,6 +12,7 @@ use server_core::wheel::TICK_MS;
 use super::counts;
 use super::groups;
 use super::line::{Line, duration_ms, number};
+use super::losses::Losses;
 use super::sums;
 use super::world::World;
 
@@ -118,6 +119,7 @@ impl World {
             "crash" => {
                 if line.has_word("unsynced") {
                     self.rows = self.synced.clone();
+                    self.losses = Losses::of_what_follows(&self.rows);
                 }
                 self.boot(line.number_or("shards", self.shards.len() as u64) as u16);
             }
@@ -214,6 +216,7 @@ impl World {
         };
         let mut writes = WriteSet::default();
         writes.put(Keyspace::Reg, key, row.encode());
+        self.losses.note(&writes);
         self.rows.commit(writes);
         self.synced = self.rows.clone();
     }

@@ -53,13 +53,7 @@ pub(super) fn check(rows: &MemoryRows, forgotten_max: u64) {
 
 /// Checks that all rows fit together, as `ringpost check` does.
 pub(super) fn fit_together(rows: &MemoryRows, now_ms: u64) {
-    let mut days: Vec<Keyspace> = rows
-        .all()
-        .map(|(keyspace, _, _)| keyspace)
-        .filter(|keyspace| !Keyspace::FIXED.contains(keyspace))
-        .collect();
-    days.dedup();
-    let findings = server_core::check::check(rows, &days, now_ms);
+    let findings = server_core::check::check(rows, &rows.day_keyspaces(), now_ms);
     assert_eq!(findings.faults, [], "rows that do not fit together");
 }
 

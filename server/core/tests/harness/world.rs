@@ -20,6 +20,7 @@ use server_core::shard::{Identity, Settings, Shard};
 
 use super::boot::app;
 use super::line::{Line, duration_ms};
+use super::losses::Losses;
 use super::show::{self, Shown};
 
 /// Noon of a day, so that hours may pass before its end.
@@ -32,6 +33,7 @@ pub(super) struct World {
     pub(super) rows: MemoryRows,
     /// What a crash leaves when nothing behind the last sync survives.
     pub(super) synced: MemoryRows,
+    pub(super) losses: Losses,
     ids: Ids,
     pub(super) commits: VecDeque<Submitted>,
     pub(super) reads: VecDeque<(ShardNo, Read)>,
@@ -75,6 +77,7 @@ impl World {
                 mono_ms: 0,
             },
             synced: rows.clone(),
+            losses: Losses::of_what_follows(&rows),
             rows,
             ids,
             commits: VecDeque::new(),
@@ -167,6 +170,7 @@ impl World {
         let shards = self.shards.len().max(1) as u16;
         let applied = apply(&batch, self.now.wall_ms, shards, &mut self.ids, &self.rows)
             .expect("memory reads");
+        self.losses.note(&applied.writes);
         self.rows.commit(applied.writes);
         self.synced = self.rows.clone();
         applied.events
@@ -180,6 +184,7 @@ impl World {
         let shards = self.shards.len() as u16;
         let applied = apply(batch, self.now.wall_ms, shards, &mut self.ids, &self.rows)
             .expect("memory reads");
+        self.losses.note(&applied.writes);
         self.rows.commit(applied.writes);
         if applied.must_last {
             self.synced = self.rows.clone();
@@ -364,6 +369,7 @@ impl World {
         self.check_invariants();
         super::sums::check(&self.rows, self.forgotten_max);
         super::sums::fit_together(&self.rows, self.now.wall_ms);
+        self.losses.check_amends(self.now.wall_ms);
         assert!(self.tickets.is_empty(), "unanswered: {:?}", self.tickets);
     }
 
