@@ -1,5 +1,7 @@
 //! A backup of a server that goes on taking pushes: everything answered before it began is in it.
 
+#[path = "formats/contents.rs"]
+mod contents;
 mod harness;
 
 use std::collections::BTreeMap;
@@ -164,6 +166,29 @@ fn given_a_backup_under_load_when_served_should_have_all_that_was_answered_befor
         before <= highest && highest < after,
         "{before} {highest} {after}"
     );
+}
+
+#[test]
+fn given_a_bit_of_everything_when_backed_up_under_load_should_all_be_in_the_backup() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(dir.path(), 2, &[]);
+    let made = contents::put(&server);
+    // What was acknowledged is written down at the latest when it ends.
+    assert!(server.stop().success());
+    server.restart();
+    let bootstrap = server.bootstrap();
+    let others: Vec<ClientId> = (11..=13).map(|n| register(&bootstrap, n)).collect();
+    let load = Load::start(&server, &others);
+    load.reach(20);
+    let other = tempfile::tempdir().expect("a folder");
+    let output = backup(&server, &other.path().join("data"));
+    assert!(output.status.success(), "{output:?}");
+    load.end();
+    assert!(server.stop().success());
+
+    let restored = Server::start(other.path(), 1, &[]);
+    contents::look_for_the_rest(&restored, &made);
+    contents::look_for_what_lasts(&restored, &made);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Data folders that older versions wrote, as they wrote them: `formats/N.tar.gz` is one of format
-//! N, made by a server of its time, with `made.json` in it, which says what is to be found.
+//! N, made by a server of its time, with `made.json` in it, which says what is to be found. Its rows lie
+//! in the journal; those of `formats/N-tables.tar.gz`, a backup, in tables.
 //!
 //! Always: an archive is never made again. `CONTRIBUTING.md` says how that of a new format is added.
 
@@ -18,9 +19,14 @@ use serde_json::{Value, json};
 use server_core::keys::FORMAT;
 use tempfile::TempDir;
 
-fn archive(format: u64) -> PathBuf {
+fn archive(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats");
-    folder.join(format!("{format}.tar.gz"))
+    folder.join(format!("{name}.tar.gz"))
+}
+
+/// The names of both archives of each format.
+fn archives() -> impl Iterator<Item = String> {
+    (1..=FORMAT).flat_map(|format| [format.to_string(), format!("{format}-tables")])
 }
 
 fn now_s() -> i64 {
@@ -32,11 +38,11 @@ fn now_s() -> i64 {
         .expect("before long")
 }
 
-/// A copy of the data folder of a format, and what is to be found in it.
-fn unpacked(format: u64) -> (TempDir, Value) {
+/// A copy of the data folder in an archive, and what is to be found in it.
+fn unpacked(name: &str) -> (TempDir, Value) {
     let dir = tempfile::tempdir().expect("a folder");
     let data = dir.path().join("data");
-    tarball::unpack(&archive(format), &data);
+    tarball::unpack(&archive(name), &data);
     let made = fs::read(data.join("made.json")).expect("what is in it");
     (dir, serde_json::from_slice(&made).expect("JSON"))
 }
@@ -58,8 +64,8 @@ fn serve_after(dir: &Path, made: &Value, hours: i64) -> Server {
 
 #[test]
 fn given_a_folder_of_each_format_when_served_today_should_have_all_that_lasts() {
-    for format in 1..=FORMAT {
-        let (dir, made) = unpacked(format);
+    for name in archives() {
+        let (dir, made) = unpacked(&name);
         let server = Server::start(dir.path(), 2, &[]);
         contents::look_for_what_lasts(&server, &made);
     }
@@ -67,8 +73,8 @@ fn given_a_folder_of_each_format_when_served_today_should_have_all_that_lasts() 
 
 #[test]
 fn given_a_folder_of_each_format_when_served_in_its_time_should_have_everything() {
-    for format in 1..=FORMAT {
-        let (dir, made) = unpacked(format);
+    for name in archives() {
+        let (dir, made) = unpacked(&name);
         let mut server = serve_after(dir.path(), &made, 1);
         contents::look_for_the_rest(&server, &made);
         assert!(server.stop().success());
@@ -78,8 +84,8 @@ fn given_a_folder_of_each_format_when_served_in_its_time_should_have_everything(
 
 #[test]
 fn given_a_folder_of_each_format_when_served_long_after_should_have_all_that_lasts() {
-    for format in 1..=FORMAT {
-        let (dir, made) = unpacked(format);
+    for name in archives() {
+        let (dir, made) = unpacked(&name);
         let server = serve_after(dir.path(), &made, 100 * 24);
         contents::look_for_what_lasts(&server, &made);
         // The messages of those days are over.
@@ -92,26 +98,54 @@ fn given_a_folder_of_each_format_when_served_long_after_should_have_all_that_las
 
 #[test]
 fn given_the_archives_when_measured_should_be_small() {
-    for format in 1..=FORMAT {
-        let len = fs::metadata(archive(format)).expect("an archive").len();
-        assert!(len < 200_000, "format {format}: {len} bytes");
+    for name in archives() {
+        let len = fs::metadata(archive(&name)).expect("an archive").len();
+        assert!(len < 200_000, "{name}: {len} bytes");
     }
 }
 
-#[test]
-#[ignore = "writes the archive of the present format; an archive is never made again"]
-fn given_a_new_format_when_its_folder_is_made_should_be_packed() {
-    let archive = archive(FORMAT);
-    assert!(!archive.exists(), "{} exists", archive.display());
-    let dir = tempfile::tempdir().expect("a folder");
-    let mut server = Server::start(dir.path(), 1, &[]);
-    let mut made = contents::put(&server);
-    made["made_s"] = json!(now_s());
+/// The rows of the present format, where a server keeps them that ended in order.
+fn make_folder(server: &mut Server) -> PathBuf {
     assert!(server.stop().success());
     // The second start cuts off the zeroes with which a journal is laid out.
     server.restart();
     assert!(server.stop().success());
-    let file = server.data().join("made.json");
-    fs::write(file, serde_json::to_vec_pretty(&made).expect("JSON")).expect("written");
-    tarball::pack(server.data(), &archive);
+    server.data().to_owned()
+}
+
+/// The same in a backup.
+fn make_tables(server: &mut Server) -> PathBuf {
+    // What was acknowledged is written down at the latest when it ends.
+    assert!(server.stop().success());
+    server.restart();
+    let to = server.data().with_file_name("backup");
+    server.say(&["backup", "--to", to.to_str().expect("text")]);
+    to
+}
+
+#[test]
+#[ignore = "writes the archives of the present format; an archive is never made again"]
+fn given_a_new_format_when_its_folders_are_made_should_be_packed() {
+    let kinds = [
+        (
+            FORMAT.to_string(),
+            make_folder as fn(&mut Server) -> PathBuf,
+        ),
+        (format!("{FORMAT}-tables"), make_tables),
+    ];
+    for (name, make) in kinds {
+        let archive = archive(&name);
+        if archive.exists() {
+            eprintln!("{} exists and stays", archive.display());
+            continue;
+        }
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut server = Server::start(dir.path(), 1, &[]);
+        let mut made = contents::put(&server);
+        made["made_s"] = json!(now_s());
+        let folder = make(&mut server);
+        let made = serde_json::to_vec_pretty(&made).expect("JSON");
+        fs::write(folder.join("made.json"), made).expect("written");
+        tarball::pack(&folder, &archive);
+    }
 }
