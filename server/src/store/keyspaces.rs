@@ -4,7 +4,7 @@
 //! reader that takes its snapshot first and looks at the version after sees every day that its
 //! snapshot can hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -401,23 +401,36 @@ impl Store {
         Ok(days)
     }
 
-    /// Creates a day keyspace if need be. Only the committer calls it.
-    pub(super) fn day(
-        &self,
-        days: &mut Days,
-        keyspace: Keyspace,
-    ) -> Result<fjall::Keyspace, fjall::Error> {
-        if let Some(handle) = days.get(&keyspace) {
-            return Ok(handle.clone());
+    /// Creates the day keyspaces that a write set needs. Only the committer calls it.
+    fn make_days(&self, days: &mut Days, writes: &WriteSet) -> Result<(), fjall::Error> {
+        let of_rows = writes.rows.keys().map(|(keyspace, _)| *keyspace);
+        let of_messages = writes.messages.iter().map(|(day, ..)| Keyspace::Msg(*day));
+        let (mut missing, mut last) = (BTreeSet::new(), None);
+        for keyspace in of_rows.chain(of_messages) {
+            // Rows come in the order of their keyspaces: one look for each run of them.
+            if last == Some(keyspace) {
+                continue;
+            }
+            last = Some(keyspace);
+            if self.fixed(keyspace).is_none() && !days.contains_key(&keyspace) {
+                missing.insert(keyspace);
+            }
         }
-        let handle = self.db.keyspace(&name_of(keyspace), options)?;
-        days.insert(keyspace, handle.clone());
-        if let Err(error) = self.note_folders(days) {
-            days.remove(&keyspace);
-            return Err(error.into());
+        if missing.is_empty() {
+            return Ok(());
         }
-        self.days_version.fetch_add(1, Ordering::AcqRel);
-        Ok(handle)
+        let made = missing.iter().try_for_each(|keyspace| {
+            let handle = self.db.keyspace(&name_of(*keyspace), options)?;
+            days.insert(*keyspace, handle);
+            Ok(())
+        });
+        let noted = made.and_then(|()| Ok(self.note_folders(days)?));
+        match noted {
+            Ok(()) => drop(self.days_version.fetch_add(1, Ordering::AcqRel)),
+            // The next commit tries again.
+            Err(_) => days.retain(|keyspace, _| !missing.contains(keyspace)),
+        }
+        noted
     }
 
     /// Commits a write set as one, and clears up behind it: for those who commit rarely. With `sync`
@@ -446,23 +459,20 @@ impl Store {
         } else {
             PersistMode::Buffer
         };
+        self.make_days(days, &writes)?;
         let mut batch = self.db.batch().durability(Some(mode));
         let mut len = 0;
         for ((keyspace, key), value) in std::mem::take(&mut writes.rows) {
-            let handle = match self.fixed(keyspace) {
-                Some(handle) => handle.clone(),
-                None => self.day(days, keyspace)?,
-            };
+            let handle = self.fixed(keyspace).unwrap_or_else(|| &days[&keyspace]);
             len += key.len() + value.as_ref().map_or(0, Vec::len);
             match value {
-                Some(value) => batch.insert(&handle, key, value),
-                None => batch.remove(&handle, key),
+                Some(value) => batch.insert(handle, key, value),
+                None => batch.remove(handle, key),
             }
         }
         for (day, key, value) in std::mem::take(&mut writes.messages) {
-            let handle = self.day(days, Keyspace::Msg(day))?;
             len += key.len() + value.len();
-            batch.insert(&handle, key, value);
+            batch.insert(&days[&Keyspace::Msg(day)], key, value);
         }
         if sync {
             let count = self.synced.next();
