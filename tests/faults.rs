@@ -12,6 +12,8 @@ mod harness;
 mod place;
 #[path = "faults/two_journals.rs"]
 mod two_journals;
+#[path = "faults/unfinished_repair.rs"]
+mod unfinished_repair;
 #[path = "faults/victim.rs"]
 mod victim;
 

@@ -3,7 +3,7 @@
 //! `keyspaces` opens it and knows the names, `view` reads it, `committer` is the one thread that
 //! writes it, `sealer` makes room in memory behind it, `reader` are the threads that read for shards, `recovery` loads what shards must
 //! know before they start. `journal`, `tables`, `synced` and `folders` read what lies on the disk
-//! without fjall, `damage` judges it and `repair` cuts. Nothing above this module knows fjall.
+//! without fjall, `damage` judges it and `repair` cuts, with `repairing` to say so until it is done. Nothing above this module knows fjall.
 
 pub(crate) mod aside;
 pub mod committer;
@@ -16,6 +16,7 @@ mod memory;
 pub mod reader;
 pub mod recovery;
 pub mod repair;
+mod repairing;
 mod room;
 mod sealer;
 mod small_tables;

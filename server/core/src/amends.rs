@@ -7,54 +7,73 @@
 //! to is taken away, so that the repeat of a request whose task is lost is a new request; what follows
 //! from a row that stayed is written again.
 
-use std::collections::BTreeMap;
-
 use schema::record::{AliasOfClient, App, Number};
 
 use crate::apply::ID_CEILING_STEP_MS;
 use crate::check::{Fault, Mend, check_each};
 use crate::keys::meta;
-use crate::limits::MENDS_PER_PASS_MAX;
+use crate::limits::MENDS_PER_COMMIT_MAX;
 use crate::rows::{Keyspace, Rows, RowsError, WriteSet};
+
+/// How far above what is left each number goes on: more starts, and more apps, than any lost commits
+/// can have seen. None of them is scarce.
+const MARGIN: u64 = 1024;
+
+/// Steps that the ceiling of ids goes on above what is left, and above the clock: each of a row of
+/// quick starts runs ahead by one.
+const CEILING_STEPS: u64 = 16;
 
 /// The numbers to write before anything else.
 ///
 /// # Errors
-/// The store cannot read, or a row that one of them follows from is damaged.
+/// The store cannot read, or one of these numbers is damaged.
 pub fn numbers_after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, RowsError> {
     let number = |name| {
         let row = rows.row(Keyspace::Meta, name, Number::decode)?;
         Ok::<u64, RowsError>(row.map_or(0, |number| number.value))
     };
-    // Ids run ahead of the clock by one step after a crash, and their ceiling by one more.
-    let ceiling_ms = number(meta::ID_CEILING_MS)?.max(now_ms) + 2 * ID_CEILING_STEP_MS;
+    let ceiling_ms = number(meta::ID_CEILING_MS)?.max(now_ms);
+    // A row that is damaged says nothing here, and is no reason to leave the others unwritten.
     let mut app = number(meta::LAST_APP)?;
-    rows.try_range(Keyspace::App, &[], &[], |_, row| {
-        app = app.max(App::decode(row)?.number.into());
-        Ok(true)
+    rows.range(Keyspace::App, &[], &[], &mut |_, row| {
+        app = app.max(App::decode(row).map_or(0, |app| app.number.into()));
+        true
     })?;
     let mut order = number(meta::BINDING_ORDER)?;
-    rows.try_range(Keyspace::ClientAlias, &[], &[], |_, row| {
-        order = order.max(AliasOfClient::decode(row)?.order);
-        Ok(true)
+    rows.range(Keyspace::ClientAlias, &[], &[], &mut |_, row| {
+        order = order.max(AliasOfClient::decode(row).map_or(0, |row| row.order));
+        true
     })?;
     let mut writes = WriteSet::default();
     for (name, value) in [
-        (meta::ID_CEILING_MS, ceiling_ms),
-        (meta::BOOT_EPOCH, number(meta::BOOT_EPOCH)? + 1),
-        (meta::LAST_APP, app),
-        (meta::BINDING_ORDER, order),
+        (
+            meta::ID_CEILING_MS,
+            ceiling_ms + CEILING_STEPS * ID_CEILING_STEP_MS,
+        ),
+        (meta::BOOT_EPOCH, number(meta::BOOT_EPOCH)? + MARGIN),
+        (meta::LAST_APP, app + MARGIN),
+        (meta::BINDING_ORDER, order + MARGIN),
     ] {
         writes.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
     }
     Ok(writes)
 }
 
-/// The next rows to take away or to write, at most [`MENDS_PER_PASS_MAX`]; `days` are the day
-/// keyspaces that exist. What is mended can leave others without what they belong to: it is asked
-/// again until there is nothing, or nothing else.
-pub fn mends_after_loss(rows: &impl Rows, days: &[Keyspace], now_ms: u64) -> WriteSet {
-    let mut mends = BTreeMap::new();
+/// Takes away what lost what it belongs to, and writes what follows from rows that stayed: in sets of
+/// at most [`MENDS_PER_COMMIT_MAX`] rows, each given to `commit` while `rows` stay as they are. `days`
+/// are the day keyspaces that exist. Returns how many rows; what is mended can leave others without
+/// what they belong to, so it is done again until there are none.
+///
+/// # Errors
+/// Of `commit`; what it was given before stays.
+pub fn mend_after_loss<E>(
+    rows: &impl Rows,
+    days: &[Keyspace],
+    now_ms: u64,
+    mut commit: impl FnMut(WriteSet) -> Result<(), E>,
+) -> Result<u64, E> {
+    let mut writes = WriteSet::default();
+    let (mut mended, mut failed) = (0, None);
     check_each(rows, days, now_ms, &mut |fault| {
         let Fault {
             keyspace,
@@ -63,18 +82,22 @@ pub fn mends_after_loss(rows: &impl Rows, days: &[Keyspace], now_ms: u64) -> Wri
             ..
         } = fault;
         match mend {
-            _ if mends.len() >= MENDS_PER_PASS_MAX => {}
-            None => {}
-            Some(Mend::Delete) => drop(mends.insert((keyspace, key), None)),
-            Some(Mend::Put(keyspace, key, value)) => {
-                mends.insert((keyspace, key), Some(value));
-            }
+            None => return,
+            Some(Mend::Delete) => writes.delete(keyspace, key),
+            Some(Mend::Put(keyspace, key, value)) => writes.put(keyspace, key, value),
+        }
+        mended += 1;
+        if writes.rows.len() >= MENDS_PER_COMMIT_MAX && failed.is_none() {
+            failed = commit(std::mem::take(&mut writes)).err();
         }
     });
-    WriteSet {
-        rows: mends,
-        ..WriteSet::default()
+    if let Some(error) = failed {
+        return Err(error);
     }
+    if !writes.is_empty() {
+        commit(writes)?;
+    }
+    Ok(mended)
 }
 
 #[cfg(test)]
@@ -90,6 +113,17 @@ mod tests {
 
     const APP: AppNo = AppNo(7);
 
+    /// One pass; how many rows it mended.
+    fn mend(rows: &mut MemoryRows, now_ms: u64) -> u64 {
+        let seen = rows.clone();
+        let days = seen.day_keyspaces();
+        let mended = mend_after_loss(&seen, &days, now_ms, |writes| {
+            rows.commit(writes);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        mended.expect("memory takes all")
+    }
+
     fn number(rows: &MemoryRows, name: &[u8]) -> u64 {
         let row = rows.row(Keyspace::Meta, name, Number::decode);
         row.expect("memory reads").expect("written").value
@@ -103,7 +137,9 @@ mod tests {
             before.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
         }
         rows.commit(before);
-        for (now_ms, ceiling_ms, epoch) in [(400_000, 620_000, 5), (900_000, 1_020_000, 6)] {
+        for (now_ms, ceiling_ms, epoch) in
+            [(400_000, 1_460_000, 1028), (2_000_000, 2_960_000, 2052)]
+        {
             let numbers = numbers_after_loss(&rows, now_ms).expect("memory reads");
             rows.commit(numbers);
             assert_eq!(number(&rows, meta::ID_CEILING_MS), ceiling_ms);
@@ -129,7 +165,7 @@ mod tests {
         let mut rows = MemoryRows::default();
         rows.commit(before);
         rows.commit(numbers_after_loss(&rows, 1).expect("memory reads"));
-        assert_eq!(number(&rows, meta::BINDING_ORDER), 9);
+        assert_eq!(number(&rows, meta::BINDING_ORDER), 9 + MARGIN);
     }
 
     #[test]
@@ -147,7 +183,7 @@ mod tests {
         before.put(Keyspace::Task(day), keys::task(APP, "kept"), vec![1]);
         let mut rows = MemoryRows::default();
         rows.commit(before);
-        rows.commit(mends_after_loss(&rows, &rows.day_keyspaces(), now_ms));
+        mend(&mut rows, now_ms);
         for (id, kept) in [("single", true), ("lost", false)] {
             let row = rows.get(Keyspace::Dedup(day), &keys::request(APP, id));
             assert_eq!(row.expect("memory reads").is_some(), kept, "{id}");
@@ -192,7 +228,7 @@ mod tests {
         );
         let mut rows = MemoryRows::default();
         rows.commit(before);
-        rows.commit(mends_after_loss(&rows, &[], 1));
+        mend(&mut rows, 1);
         let get = |key: &[u8]| rows.get(Keyspace::Alias, key).expect("memory reads");
         assert_eq!(get(&stale), None);
         let named = get(&keys::binding(APP, "", "alice", cid)).expect("written");
@@ -200,6 +236,6 @@ mod tests {
             Binding::decode(&named).expect("a row"),
             Binding { order: 3 }
         );
-        assert!(mends_after_loss(&rows, &[], 1).is_empty(), "all fits");
+        assert_eq!(mend(&mut rows, 1), 0, "all fits");
     }
 }

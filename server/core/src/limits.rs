@@ -157,8 +157,8 @@ pub const PORTABLE_PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Faults that a check of a store keeps with their keys. More are counted only.
 pub const FAULTS_LEN_MAX: usize = 1000;
 
-/// Rows that one pass of a repair takes away or writes: some 20 MB. The next pass finds the rest.
-pub const MENDS_PER_PASS_MAX: usize = 100_000;
+/// Rows that a repair takes away or writes in one commit: some 2 MB.
+pub const MENDS_PER_COMMIT_MAX: usize = 10_000;
 
 /// How long a device should stay away, in ms, when the store has no room for its registration, or
 /// failed: a disk that is behind by this much is not caught up by coming again.

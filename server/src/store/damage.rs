@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::journal::{self, Journal, Rest};
-use super::{folders, synced, tables};
+use super::{folders, repairing, synced, tables};
 
 /// What fjall writes into the file `version` of a database of its format 3.
 const VERSION: &[u8] = b"FJL\x03";
@@ -125,6 +125,15 @@ pub(super) fn of_journals(store: &Path, journals: &[JournalFile]) -> Option<Dama
         _ => 0,
     };
     journals.iter().find_map(|file| file.damage(missing))
+}
+
+/// A repair that was not ended: what it cut is gone, and what belonged to it is still there.
+pub(super) fn of_repair(store: &Path) -> Option<Damage> {
+    repairing::begun(store).map(|_| Damage {
+        file: repairing::file(store),
+        what: "a repair was begun and not ended".to_owned(),
+        remedy: Remedy::Repair,
+    })
 }
 
 /// Looks at a store before fjall does, and cuts the unfinished write of a crash.

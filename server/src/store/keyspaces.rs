@@ -255,6 +255,15 @@ impl Store {
     /// Another process has it; it is damaged. What was answered and cannot be read is never passed
     /// over.
     pub fn open(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
+        if let Some(damage) = damage::of_repair(path) {
+            let path = path.to_owned();
+            return Err(OpenError::Damaged { path, damage });
+        }
+        Self::open_in_repair(path, bounds)
+    }
+
+    /// As [`Store::open`], for the repair that is under way.
+    pub(super) fn open_in_repair(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
         if exists(path) {
             let _lock = locked(path)?;
             damage::before_open(path).map_err(|damage| OpenError::Damaged {

@@ -3,18 +3,19 @@
 //! again, and rows that belong to something that is gone are taken away.
 //!
 //! Owner: whoever holds the lock of the data folder. Always: nothing is touched if the store opens,
-//! if a table is damaged, or if the copy cannot be made.
+//! if a table is damaged, or if the copy cannot be made; a repair that did not come to its end is gone
+//! on with by the next, and until then the store does not open.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use server_core::amends::{mends_after_loss, numbers_after_loss};
+use server_core::amends::{mend_after_loss, numbers_after_loss};
 
 use super::aside;
 use super::damage::{self, Damage, JournalFile, Remedy};
 use super::journal::Rest;
-use super::keyspaces::{OpenError, Store, StoreBounds};
+use super::keyspaces::{Days, OpenError, Store, StoreBounds};
+use super::repairing::{self, Begun};
 use super::synced;
 
 /// A store that opens again.
@@ -22,7 +23,7 @@ use super::synced;
 pub struct Repaired {
     /// Journals that were cut, or taken away whole because they follow one that was.
     pub cuts: Vec<Cut>,
-    /// Commits that had been synced, and answered, and are gone; `None` if it is not known.
+    /// Commits that had been synced, and answered, and are gone, at least; `None` if it is not known.
     pub commits_lost: Option<u64>,
     /// Rows that did not fit to what is left: taken away, or written anew.
     pub rows_mended: u64,
@@ -133,21 +134,34 @@ pub fn repair(
         to: copy.to_owned(),
         error,
     })?;
+    // Of one that was begun the journals hold what it wrote itself.
+    let begun = repairing::begun(store).unwrap_or_else(|| Begun {
+        commits_lost: commits_lost(store, &journals, first),
+    });
+    repairing::begin(store, begun).map_err(failed("noting the repair"))?;
     let was_synced = synced::read(store);
     let cuts = first.map_or(Ok(Vec::new()), |first| cut_from(&journals, first));
     let cuts = cuts.map_err(failed("cutting the journal"))?;
     synced::forget(store).map_err(failed("forgetting the count of commits"))?;
-    let opened = Store::open(store, bounds).map_err(failed("opening the store"))?;
-    // A table may hold a later count than the journal that is left.
-    let left = journals.iter().take(first.map_or(0, |first| first + 1));
-    let left = left.filter_map(|file| file.journal.commits).max();
-    let held = opened.commits().min(left.unwrap_or(u64::MAX));
+    let opened = Store::open_in_repair(store, bounds).map_err(failed("opening the store"))?;
+    // A table may be ahead of what is left, so this is the least.
+    let behind = was_synced.map(|synced| synced.saturating_sub(opened.commits()));
+    let commits_lost = begun.commits_lost.or(behind.filter(|lost| *lost > 0));
     let rows_mended = amend(&opened, now_ms).map_err(failed("writing to the store"))?;
+    repairing::end(store).map_err(failed("noting the end of the repair"))?;
     Ok(Outcome::Repaired(Repaired {
         cuts,
-        commits_lost: was_synced.map(|synced| synced.saturating_sub(held)),
+        commits_lost,
         rows_mended,
     }))
+}
+
+/// Synced commits behind those that the journals hold up to the first that is damaged; tables may hold
+/// later counts. `None` if nothing tells.
+fn commits_lost(store: &Path, journals: &[JournalFile], first: Option<usize>) -> Option<u64> {
+    let whole = journals.iter().take(first.map_or(0, |first| first + 1));
+    let left = whole.filter_map(|file| file.journal.commits).max()?;
+    Some(synced::read(store)?.saturating_sub(left))
 }
 
 /// The first journal that does not open as it is.
@@ -156,10 +170,11 @@ fn first_damaged(store: &Path, journals: &[JournalFile]) -> Option<usize> {
     journals.iter().position(|file| file.file == damage.file)
 }
 
-/// Cuts one journal. Those behind it hold what was written on top of what is lost, so they go.
+/// Cuts one journal. Those behind it hold what was written on top of what is lost, so they go, and go
+/// first: as long as one is there, the damage that is the reason for it is there too.
 fn cut_from(journals: &[JournalFile], first: usize) -> io::Result<Vec<Cut>> {
     let mut cuts = Vec::new();
-    for (at, file) in journals.iter().enumerate().skip(first) {
+    for (at, file) in journals.iter().enumerate().skip(first).rev() {
         let (journal, whole) = (&file.journal, at > first);
         let (bytes, batches) = match journal.rest {
             Rest::Nothing => (0, 0),
@@ -182,28 +197,36 @@ fn cut_from(journals: &[JournalFile], first: usize) -> io::Result<Vec<Cut>> {
             batches: batches + if whole { journal.batches } else { 0 },
         });
     }
+    cuts.reverse();
     Ok(cuts)
 }
+
+/// Passes of mending: what loses a row and what that loses, some four deep. What is still there behind
+/// them is no matter of what was lost, and `check` names it.
+const PASSES_MAX: usize = 16;
 
 /// How many rows were mended.
 fn amend(store: &Store, now_ms: u64) -> Result<u64, String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     let mut days = store.days().map_err(|error| text(&error))?;
     let numbers = numbers_after_loss(&store.view_with(&days), now_ms);
-    let mut writes = numbers.map_err(|error| text(&error))?;
-    let (mut mended, mut last) = (0, BTreeMap::new());
-    loop {
-        store
-            .commit(&mut days, writes, true)
-            .map_err(|error| text(&error))?;
-        let view = store.view_with(&days);
-        writes = mends_after_loss(&view, &view.day_keyspaces(), now_ms);
-        // What was written and is found again is no matter of what was lost: `check` names it.
-        if writes.is_empty() || writes.rows == last {
+    let numbers = numbers.map_err(|error| text(&error))?;
+    let commit = |days: &mut Days, writes| {
+        let committed = store.commit(days, writes, true);
+        committed.map_err(|error| text(&error))
+    };
+    commit(&mut days, numbers)?;
+    let mut mended = 0;
+    for _ in 0..PASSES_MAX {
+        let seen = days.clone();
+        let view = store.view_with(&seen);
+        let of_pass = mend_after_loss(&view, &view.day_keyspaces(), now_ms, |writes| {
+            commit(&mut days, writes)
+        })?;
+        if of_pass == 0 {
             break;
         }
-        mended += writes.rows.len() as u64;
-        last.clone_from(&writes.rows);
+        mended += of_pass;
     }
     store.sync().map_err(|error| text(&error))?;
     Ok(mended)

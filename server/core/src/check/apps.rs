@@ -2,7 +2,7 @@
 
 use schema::record::{App, Number, Receipt};
 
-use super::{Check, Look, ensure, parted};
+use super::{Check, Look, belongs, ensure, parted};
 use crate::keys::{self, meta};
 use crate::rows::{Keyspace, Rows};
 
@@ -26,9 +26,11 @@ impl<R: Rows> Check<'_, R> {
     }
 
     /// The app may be gone: its receipts then wait for nobody.
-    pub(super) fn receipt(&self, key: &[u8], value: &[u8]) -> Look {
+    pub(super) fn receipt(&self, keyspace: Keyspace, key: &[u8], value: &[u8]) -> Look {
         ensure(key.len() == 12, "its key is no app and place")?;
         let receipt = Receipt::decode(value)?;
+        let waits = keyspace == Keyspace::DeadReceipt && self.has(Keyspace::Receipt, key)?;
+        belongs(!waits, "it waits, and is given up")?;
         self.pieces(
             Keyspace::UpstreamBody,
             0..receipt.pieces,

@@ -29,6 +29,10 @@ impl<R: Rows> Check<'_, R> {
         let install = keys::install(app, install, &hash);
         let what = match self.get(Keyspace::Install, &install)? {
             Some(row) if row == cid.as_bytes()[..] => return Ok(()),
+            // Of two devices with one install id neither is right.
+            Some(row) if self.install(&install, &row).is_ok() => {
+                return Err("its install id has another CID".into());
+            }
             Some(_) => "its install id has another CID",
             None => "its install id is not known",
         };

@@ -25,11 +25,15 @@ impl<R: Rows> Check<'_, R> {
         let named = self.get(Keyspace::GroupOfTask, &task)?;
         let named = named.map(|row| Number::decode(&row)).transpose()?;
         let own = Number { value: number.0 };
+        if let Some(named) = named.filter(|named| *named != own) {
+            // Of two with one task neither is right.
+            let other = self.group_no(GroupNo(named.value)).ok();
+            let is_of_task =
+                |other: Group| other.app == group.app && other.task_id == group.task_id;
+            ensure(!other.is_some_and(is_of_task), "its task names another")?;
+        }
         if named != Some(own) {
-            let what = match named {
-                Some(_) => "its task names another",
-                None => "its task does not name it",
-            };
+            let what = "its task does not name it";
             return Err(lacking(what, Keyspace::GroupOfTask, task, own.encode()));
         }
         if !group.group_name.is_empty() {
@@ -39,7 +43,45 @@ impl<R: Rows> Check<'_, R> {
                 return Err(lacking(what, Keyspace::GroupOfName, name, Vec::new()));
             }
         }
-        self.whole_body(number, &group)
+        self.whole_body(number, &group)?;
+        self.as_far_as_it_walked(number, group)
+    }
+
+    /// The first messages are made with the first row of the walk, and the last row of it goes when
+    /// the push is done.
+    fn as_far_as_it_walked(&self, number: GroupNo, group: Group) -> Look {
+        let (what, state) = match GroupState::from_number(group.state) {
+            GroupState::Running if self.is_walked(number)? || !self.has_targets(number)? => {
+                return Ok(());
+            }
+            GroupState::Running => ("it has walked to its end", GroupState::Done),
+            GroupState::Scheduled if self.is_walked(number)? => {
+                ("it has begun to walk", GroupState::Running)
+            }
+            _ => return Ok(()),
+        };
+        let group = Group {
+            state: state as u8,
+            ..group
+        };
+        let key = keys::group(number);
+        Err(lacking(what, Keyspace::Group, key, group.encode()))
+    }
+
+    fn is_walked(&self, number: GroupNo) -> Result<bool, Wrong> {
+        let (prefix, mut found) = (keys::group(number), false);
+        self.rows
+            .range(Keyspace::Walk, &prefix, &prefix, &mut |_, _| {
+                found = true;
+                false
+            })?;
+        Ok(found)
+    }
+
+    fn has_targets(&self, number: GroupNo) -> Result<bool, Wrong> {
+        let sums = self.get(Keyspace::GroupSums, &keys::group(number))?;
+        let sums = sums.map(|row| Sums::decode(&row)).transpose()?;
+        Ok(sums.is_some_and(|sums| sums.targets > 0))
     }
 
     fn whole_body(&self, number: GroupNo, group: &Group) -> Look {

@@ -1,6 +1,6 @@
 //! Messages and their history: whole bodies, the right day, and sums that can hold them.
 
-use protocol::MessageId;
+use protocol::{ClientId, MessageId};
 use schema::record::{FirstAnswer, MessageRef, Number, Outcome, Tally, Task};
 
 use super::{Check, Look, belongs, client, client_before, ensure, lacking, parted};
@@ -25,16 +25,17 @@ impl<R: Rows> Check<'_, R> {
         self.given(id.0)?;
         let row = MessageRef::decode(value)?;
         ensure(Day::of_ms(row.expires_ms) == day, "it ends on another day")?;
+        if row.group != GroupNo::NONE.0 {
+            self.group_no(GroupNo(row.group))?;
+        }
+        let key = |piece| keys::message(cid, id, piece);
+        self.pieces(keyspace, 1..row.pieces, key, "a piece of it is gone")?;
         if id.0 > self.number(&meta::day_closed(day))?
             && !self.has(Keyspace::Outcome(made_on(id)), &keys::outcome(cid, id))?
         {
             *self.open.entry(day).or_default() += 1;
         }
-        if row.group != GroupNo::NONE.0 {
-            self.group_no(GroupNo(row.group))?;
-        }
-        let key = |piece| keys::message(cid, id, piece);
-        self.pieces(keyspace, 1..row.pieces, key, "a piece of it is gone")
+        Ok(())
     }
 
     /// What is stored and has not ended was accepted and has not ended; what was never stored
@@ -59,6 +60,28 @@ impl<R: Rows> Check<'_, R> {
                 self.fault(Keyspace::Stat, &key, wrong);
             }
         }
+    }
+
+    pub(super) fn task(&self, day: Day, key: &[u8], value: &[u8]) -> Look {
+        let task = Task::decode(value)?;
+        ensure(key.len() > 4, "its key has no task")?;
+        ensure(
+            Day::of_ms(task.accepted_ms) == day,
+            "it was accepted on another day",
+        )?;
+        if !task.kept || task.expires_ms <= self.now_ms {
+            return Ok(());
+        }
+        // Messages go with their day, and not before.
+        let ends = Day::of_ms(task.expires_ms);
+        let closed = self.number(&meta::day_closed(ends))?;
+        for target in task.targets.iter().filter(|target| target.message > closed) {
+            let cid = ClientId::from_bytes(target.cid);
+            let message = keys::message(cid, MessageId(target.message), 0);
+            let has = self.has(Keyspace::Msg(ends), &message)?;
+            belongs(has, "a message of it is gone")?;
+        }
+        Ok(())
     }
 
     pub(super) fn first_answer(&self, day: Day, key: &[u8], value: &[u8]) -> Look {
@@ -96,15 +119,6 @@ pub(super) fn tally(key: &[u8], value: &[u8]) -> Look {
         key.to_vec(),
         as_many.encode(),
     ))
-}
-
-pub(super) fn task(day: Day, key: &[u8], value: &[u8]) -> Look {
-    let task = Task::decode(value)?;
-    ensure(key.len() > 4, "its key has no task")?;
-    ensure(
-        Day::of_ms(task.accepted_ms) == day,
-        "it was accepted on another day",
-    )
 }
 
 pub(super) fn outcome(day: Day, key: &[u8], value: &[u8]) -> Look {

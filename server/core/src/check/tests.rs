@@ -217,7 +217,7 @@ fn given_a_row_that_is_gone_when_checked_should_name_the_rows_that_miss_it() {
         (Install, &[Reg]),
         (Alias, &[ClientAlias]),
         (ClientAlias, &[Alias]),
-        (Msg(ends), &[Msg(ends), Msg(ends)]),
+        (Msg(ends), &[Msg(ends), Msg(ends), Task(today)]),
         (Stat, &[Stat]),
         (
             Group,
@@ -453,8 +453,9 @@ fn given_rows_at_the_edge_of_what_fits_when_checked_should_be_told_apart() {
             Vec::new(),
             &[GroupOfName],
         ),
-        (GroupSums, group_key.clone(), sums(10).encode(), &[]),
-        (GroupSums, group_key, sums(9).encode(), &[GroupSums]),
+        // Whose messages are made, and no walk over them, has walked to its end.
+        (GroupSums, group_key.clone(), sums(10).encode(), &[Group]),
+        (GroupSums, group_key, sums(9).encode(), &[Group, GroupSums]),
         (Walk, keys::walk(number, 2, ShardNo(1)), walk.encode(), &[]),
         (
             Walk,

@@ -3,9 +3,10 @@
 //!
 //! Always: after the amends that a repair makes, all rows fit together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
-use server_core::amends::{mends_after_loss, numbers_after_loss};
+use server_core::amends::{mend_after_loss, numbers_after_loss};
 use server_core::rows::{Keyspace, MemoryRows, WriteSet};
 
 /// Losses that are tried of one history.
@@ -52,18 +53,34 @@ impl Losses {
             });
             let numbers = numbers_after_loss(&rows, now_ms).expect("memory reads");
             rows.commit(numbers);
+            let days = self.days();
             let mut passes = 0;
             loop {
-                let mends = mends_after_loss(&rows, &rows.day_keyspaces(), now_ms);
-                if mends.is_empty() {
+                let seen = rows.clone();
+                let mended = mend_after_loss(&seen, &days, now_ms, |writes| {
+                    rows.commit(writes);
+                    Ok::<(), Infallible>(())
+                });
+                if mended == Ok(0) {
                     break;
                 }
-                rows.commit(mends);
                 passes += 1;
                 assert!(passes < PASSES_MAX, "mended without an end");
             }
             super::sums::fit_together(&rows, now_ms);
         }
+    }
+
+    /// Every day keyspace that was not dropped. One without rows exists all the same.
+    fn days(&self) -> Vec<Keyspace> {
+        let mut days: BTreeSet<Keyspace> = self.base.day_keyspaces().into_iter().collect();
+        for writes in &self.commits {
+            days.extend(writes.rows.keys().map(|(keyspace, _)| *keyspace));
+            days.extend(writes.messages.iter().map(|(day, ..)| Keyspace::Msg(*day)));
+            days.retain(|keyspace| !writes.drops(*keyspace));
+        }
+        days.retain(|keyspace| !Keyspace::FIXED.contains(keyspace));
+        days.into_iter().collect()
     }
 
     /// The rows with the first commits of each keyspace. A day that was dropped is gone.
