@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use harness::device::{Device, hello, register};
 use harness::disk::Disk;
 use harness::{Server, wait_for};
+use hyper::Method;
 use protocol::{Frame, Identity};
 use sdk_sim::third_party::{Accepted, BlockingThirdParty, CallError, Push, PushBody};
+use serde_json::json;
 
 fn serve(disk: &Disk, dir: &Path) -> Server {
     Server::start_in(dir, 1, "", disk.surroundings())
@@ -26,7 +28,7 @@ fn push(third_party: &BlockingThirdParty, cid: &str) -> Result<Accepted, CallErr
     third_party.push_single_cid(cid, &push)
 }
 
-fn is_busy(pushed: Result<Accepted, CallError>) -> bool {
+fn is_busy<T>(pushed: Result<T, CallError>) -> bool {
     pushed.is_err_and(|error| error.to_string().contains("30019"))
 }
 
@@ -142,38 +144,47 @@ fn given_a_flush_that_hangs_for_long_when_many_push_should_lose_and_repeat_nothi
 
 #[test]
 fn given_a_flush_that_fails_when_pushed_should_refuse_say_so_once_and_want_a_restart() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let disk = Disk::new(dir.path());
-    let mut server = serve(&disk, dir.path());
-    let cid = register(&server.bootstrap(), 1).to_string();
-    let third_party = server.third_party();
-    push(&third_party, &cid).expect("accepted");
-    disk.order("broken");
-    for _ in 0..3 {
-        assert!(is_busy(push(&third_party, &cid)));
-    }
-    let (status, why) = readiness(&third_party);
-    assert_eq!(status, 503, "{why}");
-    assert!(why.contains("the store refuses to write"), "{why}");
-    assert!(why.contains("until the server is started again"), "{why}");
-    disk.end("broken");
-    // It is tried again each second, but what was not flushed once may be gone for good.
-    let ended = Instant::now();
-    while ended.elapsed() < Duration::from_millis(2_500) {
-        assert!(is_busy(push(&third_party, &cid)));
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
-    assert_eq!(readiness(&third_party).0, 503);
-    let told = "the store refuses; nothing is accepted";
-    let log = server.log();
-    assert_eq!(log.matches(told).count(), 1, "{log}");
-    assert!(log.contains("until_restart=true"), "{log}");
+    // The first push of a day makes the folders of that day, and flushes them.
+    for is_first in [true, false] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let disk = Disk::new(dir.path());
+        let mut server = serve(&disk, dir.path());
+        let cid = register(&server.bootstrap(), 1).to_string();
+        let third_party = server.third_party();
+        if !is_first {
+            push(&third_party, &cid).expect("accepted");
+        }
+        disk.order("broken");
+        for _ in 0..3 {
+            assert!(is_busy(push(&third_party, &cid)));
+        }
+        let (status, why) = readiness(&third_party);
+        assert_eq!(status, 503, "{why}");
+        assert!(why.contains("the store refuses to write"), "{why}");
+        assert!(why.contains("until the server is started again"), "{why}");
+        disk.end("broken");
+        // It is tried again each second, but what was not flushed once may be gone for good.
+        let ended = Instant::now();
+        let alias = json!({ "data_list": [{ "cid": cid, "alias": "alice" }] });
+        while ended.elapsed() < Duration::from_millis(2_500) {
+            assert!(is_busy(push(&third_party, &cid)));
+            let named = third_party.call(Method::POST, "/user/alias", Some(&alias));
+            assert!(is_busy(named), "an alias was taken");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+        assert_eq!(readiness(&third_party).0, 503);
+        let told = "the store refuses; nothing is accepted";
+        let log = server.log();
+        assert_eq!(log.matches(told).count(), 1, "{log}");
+        assert!(log.contains("until_restart=true"), "{log}");
+        assert!(log.contains("Input/output error"), "{log}");
 
-    server.kill_nine();
-    server.restart();
-    let third_party = server.third_party();
-    assert_eq!(readiness(&third_party).0, 200);
-    push(&third_party, &cid).expect("accepted");
+        server.kill_nine();
+        server.restart();
+        let third_party = server.third_party();
+        assert_eq!(readiness(&third_party).0, 200);
+        push(&third_party, &cid).expect("accepted");
+    }
 }
 
 #[test]
@@ -225,6 +236,9 @@ fn given_a_journal_that_takes_half_a_write_when_started_again_should_have_each_a
         let (status, why) = readiness(&third_party);
         assert_eq!(status, 503, "{why}");
         assert!(why.contains("until the server is started again"), "{why}");
+        // The database says itself what became of its file.
+        let log = server.log();
+        assert!(log.contains("No space left on device"), "{log}");
         // Who ends in order may write the other half.
         match is_killed {
             true => server.kill_nine(),

@@ -49,6 +49,8 @@ pub struct Committer {
     sealer: Option<Sealer>,
     /// Set while the store refuses: no write is tried before this moment.
     refused_until: Option<Instant>,
+    /// Whether the operator was told that it refuses, and that it does until it is started again.
+    told: Option<bool>,
 }
 
 /// The days as the only thread that makes them knows them.
@@ -84,6 +86,7 @@ impl Committer {
             lifecycle,
             sealer: None,
             refused_until: None,
+            told: None,
         })
     }
 
@@ -154,6 +157,7 @@ impl Committer {
         match self.commit(batch) {
             Ok((events, behind)) => {
                 if self.refused_until.take().is_some() {
+                    self.told = None;
                     tracing::info!("the store writes again");
                     self.lifecycle.store_writes();
                 }
@@ -172,9 +176,11 @@ impl Committer {
             }
             Err(error) => {
                 let until_restart = self.store.is_broken();
-                if self.refused_until.is_none() {
+                // Once as what passes, and once more if it turns out that it does not.
+                if self.told.is_none_or(|told| until_restart && !told) {
                     let ops = batch.len();
                     tracing::error!(%error, ops, until_restart, "the store refuses; nothing is accepted");
+                    self.told = Some(until_restart);
                 }
                 match until_restart {
                     true => self.lifecycle.store_broke(),

@@ -8,7 +8,8 @@ use std::path::Path;
 use fjall::{Database, Keyspace, PersistMode, Readable, Snapshot};
 
 use super::folders;
-use super::keyspaces::{COMMITS_NAME, Store, name_of, options};
+use super::keyspaces::{COMMITS_NAME, Store, options};
+use super::names::name_of;
 use super::synced::{self, Synced};
 use super::view::KnownDays;
 use crate::limits::STORE_FILES_WRITTEN;

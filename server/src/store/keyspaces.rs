@@ -8,18 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fjall::config::{PartitioningPolicy, PinningPolicy};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
-use server_core::clock::Day;
 use server_core::rows::{Keyspace, RowsError, WriteSet};
 
 use super::damage::{self, Damage, Remedy};
+use super::failure;
 use super::folders;
 use super::journal::COMMITS_KEY;
 use super::memory::{self, Held, StoreMemory};
+use super::names::{day_keyspace, name_of};
 use super::room::Room;
 use super::sealer::Sealer;
 use super::synced::{self, Synced};
@@ -95,6 +96,8 @@ pub struct Store {
     memory: StoreMemory,
     /// Bytes committed since the last look at what has gathered in memory.
     unlooked: Arc<AtomicU64>,
+    /// Whether the disk failed in a way that leaves open what is on it.
+    failed: Arc<AtomicBool>,
     path: PathBuf,
 }
 
@@ -136,56 +139,6 @@ pub(super) struct Behind {
 }
 
 pub(super) type Days = BTreeMap<Keyspace, fjall::Keyspace>;
-
-/// What a keyspace is called on the disk.
-pub fn name_of(keyspace: Keyspace) -> String {
-    match keyspace {
-        Keyspace::Reg => "reg".into(),
-        Keyspace::Cur => "cur".into(),
-        Keyspace::Install => "install".into(),
-        Keyspace::Alias => "alias".into(),
-        Keyspace::ClientAlias => "calias".into(),
-        Keyspace::App => "app".into(),
-        Keyspace::Stat => "stat".into(),
-        Keyspace::Meta => "meta".into(),
-        Keyspace::Group => "group".into(),
-        Keyspace::GroupOfTask => "taskgroup".into(),
-        Keyspace::GroupOfName => "namegroup".into(),
-        Keyspace::GroupSums => "groupsums".into(),
-        Keyspace::Walk => "walk".into(),
-        Keyspace::DaySums => "daysums".into(),
-        Keyspace::Presence => "presence".into(),
-        Keyspace::Online => "online".into(),
-        Keyspace::ClientTags => "ctag".into(),
-        Keyspace::Profile => "profile".into(),
-        Keyspace::Receipt => "receipt".into(),
-        Keyspace::DeadReceipt => "deadreceipt".into(),
-        Keyspace::Upstreams => "upstreams".into(),
-        Keyspace::UpstreamBody => "upstreambody".into(),
-        Keyspace::Msg(day) => format!("msg.{}", day.0),
-        Keyspace::Body(day) => format!("body.{}", day.0),
-        Keyspace::Dedup(day) => format!("dedup.{}", day.0),
-        Keyspace::Task(day) => format!("task.{}", day.0),
-        Keyspace::Outcome(day) => format!("outcome.{}", day.0),
-        Keyspace::TaskOf(day) => format!("taskof.{}", day.0),
-        Keyspace::Acted(day) => format!("acted.{}", day.0),
-    }
-}
-
-fn day_keyspace(name: &str) -> Option<Keyspace> {
-    let (kind, day) = name.split_once('.')?;
-    let day = Day(day.parse().ok()?);
-    match kind {
-        "msg" => Some(Keyspace::Msg(day)),
-        "body" => Some(Keyspace::Body(day)),
-        "dedup" => Some(Keyspace::Dedup(day)),
-        "task" => Some(Keyspace::Task(day)),
-        "outcome" => Some(Keyspace::Outcome(day)),
-        "taskof" => Some(Keyspace::TaskOf(day)),
-        "acted" => Some(Keyspace::Acted(day)),
-        _ => None,
-    }
-}
 
 /// How each keyspace is made. What is read of a table goes through the cache, its index and its
 /// filter too: by itself fjall keeps those of young tables in memory beside it, which is a part of
@@ -339,6 +292,7 @@ impl Store {
             synced: Arc::new(Synced::open(path, held).map_err(|error| failed(&error))?),
             memory,
             unlooked: Arc::default(),
+            failed: Arc::default(),
             path: path.to_owned(),
         };
         let days = store.days().map_err(|error| failed(&error))?;
@@ -460,6 +414,24 @@ impl Store {
     pub(super) fn write(
         &self,
         days: &mut Days,
+        writes: WriteSet,
+        sync: bool,
+    ) -> Result<Behind, fjall::Error> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(fjall::Error::Poisoned);
+        }
+        let written = self.write_all(days, writes, sync);
+        if let Err(error) = &written
+            && failure::is_lasting(error)
+        {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        written
+    }
+
+    fn write_all(
+        &self,
+        days: &mut Days,
         mut writes: WriteSet,
         sync: bool,
     ) -> Result<Behind, fjall::Error> {
@@ -571,12 +543,11 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a write or a flush of the journal failed: fjall then takes nothing any more.
+    /// Whether a write or a flush failed so that nothing is taken any more: fjall keeps to that where it
+    /// was of the journal, or of a table.
     pub(super) fn is_broken(&self) -> bool {
-        matches!(
-            self.db.persist(PersistMode::Buffer),
-            Err(fjall::Error::Poisoned)
-        )
+        let persisted = self.db.persist(PersistMode::Buffer);
+        self.failed.load(Ordering::Relaxed) || matches!(persisted, Err(fjall::Error::Poisoned))
     }
 
     /// Makes everything committed so far last. For the end of the process.

@@ -120,12 +120,14 @@ mod tests {
             .with_writer(move || Page(sender.clone()))
             .with_ansi(false)
             .finish();
+        // What the database logs by comes this way; `start_log` has it from the subscriber's own crate.
+        let _ = tracing_log::LogTracer::init();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "server::boot", "server-info");
-            tracing::info!(target: "fjall::worker_pool", "fjall-info");
-            tracing::info!(target: "lsm_tree::tree", "tree-info");
-            tracing::warn!(target: "fjall::journal", "fjall-warn");
-            tracing::warn!(target: "lsm_tree::tree", "tree-warn");
+            log::info!(target: "fjall::worker_pool", "fjall-info");
+            log::info!(target: "lsm_tree::tree", "tree-info");
+            log::warn!(target: "fjall::journal", "fjall-warn");
+            log::warn!(target: "lsm_tree::tree", "tree-warn");
         });
         let text = String::from_utf8(page.try_iter().flatten().collect()).expect("text");
         let words = text.lines().filter_map(|line| line.split(' ').next_back());
