@@ -198,7 +198,16 @@ fn given_a_backup_that_cannot_be_when_asked_for_should_say_why_and_leave_nothing
     let there = dir.path().join("there");
     fs::create_dir(&there).expect("made");
     let nowhere = dir.path().join("no/such/folder");
-    for (to, why) in [(&there, "exists already"), (&nowhere, "No such file")] {
+    let inside = server.data().join("store/keyspaces/9999");
+    let half = dir.path().join("begun.half");
+    fs::create_dir(&half).expect("made");
+    let begun = dir.path().join("begun");
+    for (to, why) in [
+        (&there, "exists already"),
+        (&nowhere, "No such file"),
+        (&inside, "is in the data folder"),
+        (&begun, "of a backup that was cut short: delete it"),
+    ] {
         let output = backup(&server, to);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let told = String::from_utf8_lossy(&output.stderr);
@@ -214,8 +223,9 @@ fn given_a_backup_that_cannot_be_when_asked_for_should_say_why_and_leave_nothing
     assert!(!dir.path().join("half way").exists());
     assert!(!dir.path().join("half way.half").exists(), "a part stays");
     // A failure is not the end of backups.
-    let output = backup(&server, &dir.path().join("good"));
+    let output = backup(&server, &dir.path().join("good/"));
     assert!(output.status.success(), "{output:?}");
+    assert!(dir.path().join("good/bootstrap.json").exists());
     assert!(!dir.path().join("good.half").exists());
 }
 

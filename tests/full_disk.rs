@@ -9,8 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use harness::device::{Device, hello, register};
 use harness::{Server, Surroundings, wait_for};
+use hyper::Method;
 use protocol::{ClientId, Close, CloseReason, Frame, Identity, MessageId};
 use sdk_sim::third_party::{BlockingThirdParty, Push, PushBody};
+use serde_json::json;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -229,4 +231,65 @@ fn given_a_disk_without_a_byte_left_when_there_is_room_again_should_have_all_tha
     let third_party = server.third_party();
     push(&third_party, cid).expect("there is room");
     take_all(&server, cid, taken + 1);
+}
+
+/// Pushes of 9 KB in one request.
+const BATCH: usize = 100;
+
+/// Requests of that size that fill the disk several times over.
+const BATCHES_MAX: usize = 600;
+
+/// So many single pushes in one request; an error if they are refused.
+fn push_many(
+    third_party: &BlockingThirdParty,
+    cids: &[ClientId],
+    round: usize,
+) -> Result<(), String> {
+    let messages: Vec<_> = (0..BATCH)
+        .map(|number| {
+            json!({
+                "request_id": format!("request-{round}-{number}"),
+                "audience": { "cid": [cids[number % cids.len()].to_string()] },
+                "settings": { "ttl": 86_400_000 },
+                "push_message": { "transmission": "\u{6f22}".repeat(3000) },
+            })
+        })
+        .collect();
+    let body = json!({ "is_async": false, "msg_list": messages });
+    let pushed = third_party.call(Method::POST, "/push/single/batch/cid", Some(&body));
+    pushed.map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn given_pushes_that_fill_the_disk_when_refused_should_leave_room_for_what_the_store_does_by_itself()
+ {
+    let dir = tempfile::tempdir().expect("a folder");
+    let Some(disk) = SmallDisk::under(dir.path()) else {
+        return;
+    };
+    let mut server = Server::start_in(dir.path(), 2, SETTINGS, disk.surroundings());
+    let bootstrap = server.bootstrap();
+    let cids: Vec<ClientId> = (1..=20)
+        .map(|number| register(&bootstrap, number))
+        .collect();
+    let third_party = server.third_party();
+    let refused = (0..BATCHES_MAX).find_map(|round| push_many(&third_party, &cids, round).err());
+    let refused = refused.expect("the disk is smaller");
+    assert!(refused.contains("30019"), "{refused}");
+    // What is in memory is written and merged meanwhile; the journal takes each of these.
+    let app = &bootstrap.app.appid;
+    for cid in &cids[1..] {
+        server.say(&["device", app, &cid.to_string(), "--delete"]);
+    }
+    let log = server.log();
+    assert!(
+        log.contains("the disk is nearly full; nothing is accepted"),
+        "{log}"
+    );
+    assert!(!log.contains("the store refuses"), "{log}");
+    assert!(server.stop().success());
+    server.restart();
+    assert!(server.stop().success());
+    let log = server.log();
+    assert!(!log.contains("the store refuses"), "{log}");
 }

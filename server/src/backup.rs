@@ -76,6 +76,7 @@ impl BackupDesk {
     /// # Errors
     /// The path is relative, or something is there; another backup is under way; in words.
     pub fn order(&self, to: &Path) -> Result<(), String> {
+        let to: &Path = &to.components().collect::<PathBuf>();
         if !to.is_absolute() {
             return Err(format!("to: {} is not absolute", to.display()));
         }

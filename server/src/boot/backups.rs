@@ -47,8 +47,12 @@ fn run(orders: &BackupOrders, store: &Store, data: &Path, to: PathBuf) {
         if told.elapsed() >= PROGRESS_EVERY {
             told = Instant::now();
             orders.tell(running(rows));
+            has_room(store, 0, &to)?;
         }
-        !orders.is_abandoned()
+        match orders.is_abandoned() {
+            true => Err("the server ends".to_owned()),
+            false => Ok(()),
+        }
     });
     let took_ms = started.elapsed().as_millis() as u64;
     let ended = match written {
@@ -64,19 +68,40 @@ fn run(orders: &BackupOrders, store: &Store, data: &Path, to: PathBuf) {
     orders.tell(ended);
 }
 
+/// A backup on the disk of the store must not make it refuse what it would take without one.
+fn has_room(store: &Store, more: u64, to: &Path) -> Result<(), String> {
+    let parent = to.parent().unwrap_or(to);
+    let told = store.has_room_for(more, parent);
+    told.map_err(|error| format!("{}: {error}", parent.display()))
+}
+
+fn is_inside(to: &Path, data: &Path) -> io::Result<bool> {
+    let parent = to.parent().unwrap_or(to).canonicalize()?;
+    Ok(parent.starts_with(data.canonicalize()?))
+}
+
 fn write(
     store: &Store,
     data: &Path,
     to: &Path,
-    go_on: impl FnMut(u64) -> bool,
+    go_on: impl FnMut(u64) -> Result<(), String>,
 ) -> Result<u64, String> {
+    if is_inside(to, data).map_err(|error| format!("{}: {error}", to.display()))? {
+        return Err(format!("{} is in the data folder", to.display()));
+    }
+    let len = store.len_on_disk().map_err(|error| error.to_string())?;
+    has_room(store, len, to)?;
     let mut half = to.as_os_str().to_owned();
     half.push(".half");
     let half = PathBuf::from(half);
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&half)
-        .map_err(|error| format!("{}: {error}", half.display()))?;
+    let made = DirBuilder::new().mode(0o700).create(&half);
+    made.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let half = half.display();
+            format!("{half} is there, of a backup that was cut short: delete it")
+        }
+        _ => format!("{}: {error}", half.display()),
+    })?;
     let written = fill(store, data, &half, go_on)
         .map_err(|error| error.to_string())
         .and_then(|rows| {
@@ -95,7 +120,7 @@ fn fill(
     store: &Store,
     data: &Path,
     half: &Path,
-    go_on: impl FnMut(u64) -> bool,
+    go_on: impl FnMut(u64) -> Result<(), String>,
 ) -> Result<u64, CopyError> {
     let of_disk = |error: io::Error| CopyError::Store(error.to_string());
     let rows = copy(store, &data_folder::store(half), go_on)?;

@@ -1,6 +1,6 @@
 //! `ringpost backup`: a copy of a running server's data folder, written by the server itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ pub(super) fn run(to: &Path, target: &Target) -> Result<(), ClientError> {
     };
     // The server has a working directory of its own.
     let to = std::path::absolute(to).map_err(|error| failed(error.to_string()))?;
+    // Without a slash at its end.
+    let to: PathBuf = to.components().collect();
     let name = to
         .to_str()
         .ok_or_else(|| failed("it is no UTF-8".to_owned()))?;

@@ -11,7 +11,7 @@ use std::path::Path;
 const PAGE_LEN: usize = 64 * 1024;
 
 /// What is left free on the disk beside the copy, so that the repair itself can write.
-const ROOM_LEFT: u64 = 16 * 1024 * 1024;
+pub(super) const ROOM_LEFT: u64 = 16 * 1024 * 1024;
 
 /// Copies a folder to a new one.
 ///
@@ -29,7 +29,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-fn has_room(needed: u64, free: u64) -> io::Result<()> {
+pub(super) fn has_room(needed: u64, free: u64) -> io::Result<()> {
     if needed <= free {
         return Ok(());
     }

@@ -130,7 +130,7 @@ impl Committer {
                 bytes += submitted.op.weight();
                 batch.push(submitted);
             }
-            if self.room.is_short() {
+            if self.room.is_short(|| self.store.merging(&self.days.0)) {
                 self.refuse_what_grows(&mut batch);
             }
             if batch.is_empty() {
@@ -230,6 +230,7 @@ impl Committer {
                 reason: error.to_string(),
             })?;
         self.ids = ids;
+        self.room.fill(behind.len());
         self.telemetry.store_holds(self.store.held());
         self.telemetry
             .committed(batch.len(), applied.must_last, started.elapsed());

@@ -26,9 +26,9 @@ pub enum CopyError {
     /// Of the database that is read or of the one that is written.
     #[error("{0}")]
     Store(String),
-    /// Nobody wants it any more.
-    #[error("the server ends")]
-    Abandoned,
+    /// It is not to go on.
+    #[error("{0}")]
+    Stopped(String),
 }
 
 impl From<fjall::Error> for CopyError {
@@ -37,14 +37,15 @@ impl From<fjall::Error> for CopyError {
     }
 }
 
-/// Writes a copy to a new folder; `go_on` is told how many rows are written. Returns their number.
+/// Writes a copy to a new folder; `go_on` is told how many rows are written, and may say why no more
+/// are to be. Returns their number.
 ///
 /// # Errors
 /// See [`CopyError`]. What was written stays.
 pub fn copy(
     store: &Store,
     to: &Path,
-    mut go_on: impl FnMut(u64) -> bool,
+    mut go_on: impl FnMut(u64) -> Result<(), String>,
 ) -> Result<u64, CopyError> {
     let mut known = KnownDays::default();
     let view = store
@@ -78,15 +79,15 @@ fn copy_keyspace(
     from: &Keyspace,
     to: &Keyspace,
     mut rows: u64,
-    go_on: &mut impl FnMut(u64) -> bool,
+    go_on: &mut impl FnMut(u64) -> Result<(), String>,
 ) -> Result<u64, CopyError> {
     let mut tables = to.start_ingestion()?;
     for row in snapshot.iter(from) {
         let (key, value) = row.into_inner()?;
         tables.write(key, value)?;
         rows += 1;
-        if rows.is_multiple_of(ROWS_PER_LOOK) && !go_on(rows) {
-            return Err(CopyError::Abandoned);
+        if rows.is_multiple_of(ROWS_PER_LOOK) {
+            go_on(rows).map_err(CopyError::Stopped)?;
         }
     }
     tables.finish()?;

@@ -21,7 +21,6 @@ use super::folders;
 use super::journal::COMMITS_KEY;
 use super::memory::{self, Held, StoreMemory};
 use super::names::{day_keyspace, name_of};
-use super::room::Room;
 use super::sealer::Sealer;
 use super::synced::{self, Synced};
 use super::workers;
@@ -93,12 +92,12 @@ pub struct Store {
     /// Where commits are counted; no keyspace of the layout, but the store's own.
     commits: fjall::Keyspace,
     synced: Arc<Synced>,
-    memory: StoreMemory,
+    pub(super) memory: StoreMemory,
     /// Bytes committed since the last look at what has gathered in memory.
     unlooked: Arc<AtomicU64>,
     /// Whether the disk failed in a way that leaves open what is on it.
     failed: Arc<AtomicBool>,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 /// What an open store may take of the machine.
@@ -136,6 +135,13 @@ pub(super) struct Behind {
     drops: WriteSet,
     /// Bytes that were committed.
     len: u64,
+}
+
+impl Behind {
+    /// Bytes that were committed.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
 }
 
 pub(super) type Days = BTreeMap<Keyspace, fjall::Keyspace>;
@@ -306,7 +312,10 @@ impl Store {
     }
 
     /// Every keyspace on the disk, with these of days.
-    fn all<'a>(&'a self, days: &'a Days) -> impl Iterator<Item = &'a fjall::Keyspace> + Clone {
+    pub(super) fn all<'a>(
+        &'a self,
+        days: &'a Days,
+    ) -> impl Iterator<Item = &'a fjall::Keyspace> + Clone {
         let of_rows = self.fixed.values().chain(days.values());
         of_rows.chain(std::iter::once(&self.commits))
     }
@@ -338,11 +347,6 @@ impl Store {
         self.fixed
             .iter()
             .map(|(keyspace, handle)| (*keyspace, handle))
-    }
-
-    /// The room on its disk: what is in memory must fit, and be merged.
-    pub(super) fn room(&self) -> Room {
-        Room::new(&self.path, 2 * self.memory.unwritten())
     }
 
     pub(super) fn commits_handle(&self) -> &fjall::Keyspace {
