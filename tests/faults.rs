@@ -243,6 +243,52 @@ fn given_a_part_of_the_store_that_is_gone_when_served_should_name_it_and_change_
             assert_eq!(place.listing(), before, "{kind}, {part}");
         }
     }
+    for foreign in ["keyspaces/lost+found", "keyspaces/1/tables/1.bak"] {
+        let place = Place::copy_of(&victim.data());
+        let foreign = place.data().join("store").join(foreign);
+        fs::create_dir_all(&foreign).expect("made");
+        let Err((status, log)) = Server::try_start(place.dir(), 1) else {
+            panic!("{} is served", foreign.display());
+        };
+        assert_eq!(status.code(), Some(1), "{log}");
+        let output = place.ringpost(&["repair"]);
+        assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+        for told in [log, stderr(&output)] {
+            assert!(told.contains(foreign.to_str().expect("text")), "{told}");
+            assert!(told.contains("move it away"), "{told}");
+        }
+        fs::remove_dir(&foreign).expect("moved away");
+        let server = Server::start(place.dir(), 1, &[]);
+        assert_eq!(victim.there(&server), victim.answered());
+    }
+    // What only fjall's files are missing of is no new store; a lock is no more than a name.
+    let place = Place::copy_of(&victim.data());
+    let store = place.data().join("store");
+    fs::remove_file(store.join("lock")).expect("there");
+    let server = Server::start(place.dir(), 1, &[]);
+    assert_eq!(victim.there(&server), victim.answered());
+    drop(server);
+    fs::remove_file(store.join("version")).expect("there");
+    fs::remove_dir_all(store.join("keyspaces")).expect("there");
+    fs::remove_file(place.journal()).expect("there");
+    let Err((status, log)) = Server::try_start(place.dir(), 1) else {
+        panic!("all is gone, and it is served");
+    };
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("restore a backup"), "{log}");
+    // Nor is one whose journal is empty while it has days.
+    let place = Place::copy_of(&victim.data());
+    fs::remove_file(place.data().join("store/synced")).expect("there");
+    fs::write(place.journal(), [0; 4096]).expect("written");
+    let Err((status, log)) = Server::try_start(place.dir(), 1) else {
+        panic!("an empty journal is served");
+    };
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(
+        log.contains("it holds no commit, and there were some"),
+        "{log}"
+    );
+
     let place = Place::copy_of(&victim.data());
     let version = place.data().join("store/version");
     fs::write(&version, "???").expect("written");

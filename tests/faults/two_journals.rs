@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hyper::Method;
+use protocol::{Ack, ClientId, Frame, Identity};
 use sdk_sim::third_party::{BlockingThirdParty, Push, PushBody};
 use serde_json::{Value, json};
 
 use super::flip;
 use super::place::{Place, journals};
-use crate::harness::device::register;
+use crate::harness::device::{Device, hello, register};
 use crate::harness::{Server, Surroundings};
 
 /// The least that there is: tables are written soon, and with each a journal begins.
@@ -30,6 +31,11 @@ const PLACES: [usize; 4] = [3, 30, 60, 97];
 fn written(journal: &Path) -> usize {
     let bytes = fs::read(journal).expect("a journal");
     bytes.iter().rposition(|byte| *byte != 0).expect("written") + 1
+}
+
+/// The text of the push by which it is seen how far a round came.
+fn witness(round: usize) -> String {
+    format!("witness {round:05}")
 }
 
 /// Single pushes, a push to a tag and one to the app, tags and aliases: some of each.
@@ -77,16 +83,55 @@ fn change_everything(party: &BlockingThirdParty, cids: &[String], round: usize) 
         });
         call(path, body);
     }
+    let push = Push::new(PushBody::Transmission(witness(round))).expect("random");
+    let witnessed = party.push_single_cid(&cids[cids.len() - 1], &push);
+    witnessed.expect("answered");
 }
 
-/// The folder, and its journals.
-fn kill() -> (Place, Vec<PathBuf>) {
+/// Rounds that ended before this place of the journal, which has their witnesses in order.
+fn rounds_before(bytes: &[u8], at: usize) -> usize {
+    let (mut rounds, mut from) = (0, 0);
+    loop {
+        let text = witness(rounds);
+        let mut places = bytes[from..at].windows(text.len());
+        match places.position(|place| place == text.as_bytes()) {
+            Some(found) => from += found + text.len(),
+            None => return rounds,
+        }
+        rounds += 1;
+    }
+}
+
+/// How many rounds the last device has the witness of, the first and those behind it.
+fn witnessed(server: &Server, cid: ClientId) -> usize {
+    let bootstrap = server.bootstrap();
+    let last = Push::new(PushBody::Transmission("last".into())).expect("random");
+    let pushed = server
+        .third_party()
+        .push_single_cid(&cid.to_string(), &last);
+    pushed.expect("answered");
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [DEVICES; 32]));
+    let mut rounds = 0;
+    loop {
+        let (id, text) = device.receive_text();
+        device.send(&[Frame::Ack(Ack { ids: vec![id] })]);
+        if text == "last" {
+            return rounds;
+        }
+        rounds += usize::from(text == witness(rounds));
+    }
+}
+
+/// The folder, its journals, and the device that has the witnesses.
+fn kill() -> (Place, Vec<PathBuf>, ClientId) {
     let place = Place::empty();
     let mut server = Server::start_in(place.dir(), 2, SETTINGS, Surroundings::default());
     let bootstrap = server.bootstrap();
-    let cids: Vec<String> = (1..=DEVICES)
-        .map(|number| register(&bootstrap, number).to_string())
+    let devices: Vec<ClientId> = (1..=DEVICES)
+        .map(|number| register(&bootstrap, number))
         .collect();
+    let cids: Vec<String> = devices.iter().map(ClientId::to_string).collect();
     let party = server.third_party();
     let mut round = 0;
     while journals(&place.data()).len() < 2 {
@@ -99,12 +144,12 @@ fn kill() -> (Place, Vec<PathBuf>) {
     }
     server.kill_nine();
     let journals = journals(&place.data());
-    (place, journals)
+    (place, journals, devices[devices.len() - 1])
 }
 
 #[test]
 fn given_a_damage_in_the_older_of_two_journals_when_repaired_should_leave_rows_that_fit_together() {
-    let (victim, journals) = kill();
+    let (victim, journals, last) = kill();
     assert!(journals.len() >= 2, "{journals:?}");
     let older = journals[0].strip_prefix(victim.data()).expect("in it");
     let end = written(&journals[0]);
@@ -113,6 +158,8 @@ fn given_a_damage_in_the_older_of_two_journals_when_repaired_should_leave_rows_t
         let place = Place::copy_of(&victim.data());
         let journal = place.data().join(older);
         let mut bytes = fs::read(&journal).expect("a journal");
+        // The last batch before the damage may be the one that is damaged.
+        let whole = rounds_before(&bytes, end * percent / 100).saturating_sub(1);
         flip(&mut bytes, end * percent / 100);
         fs::write(&journal, &bytes).expect("written");
         let Err((_, log)) = Server::try_start(place.dir(), 2) else {
@@ -124,11 +171,14 @@ fn given_a_damage_in_the_older_of_two_journals_when_repaired_should_leave_rows_t
         assert!(repaired.status.success(), "{}", super::stderr(&repaired));
         let told: Value = serde_json::from_slice(&repaired.stdout).expect("JSON");
         let lost = told["commits_lost"].as_u64().expect("a number");
-        assert!(lost > 0, "{told}");
-        assert_eq!(told["cuts"].as_array().map(Vec::len), Some(journals.len()));
+        let cuts = told["cuts"].as_array().expect("cuts");
+        assert_eq!(cuts.len(), journals.len());
+        let batches = cuts.iter().filter_map(|cut| cut["batches"].as_u64());
+        let batches: u64 = batches.sum();
+        assert!(lost > 0 && lost <= batches, "{told}");
         mended += told["rows_mended"].as_u64().expect("a number");
         println!(
-            "at {percent} of 100: {lost} commits lost, {} rows mended",
+            "at {percent} of 100, behind {whole} rounds: {lost} commits lost, {} rows mended",
             told["rows_mended"]
         );
         let checked = place.ringpost(&["check"]);
@@ -136,6 +186,11 @@ fn given_a_damage_in_the_older_of_two_journals_when_repaired_should_leave_rows_t
         assert!(checked.status.success(), "at {percent} of 100: {found}");
 
         let server = Server::start(place.dir(), 2, &[]);
+        let left = witnessed(&server, last);
+        assert!(
+            left >= whole,
+            "{left} of {whole} rounds before {percent} of 100"
+        );
         let cid = register(&server.bootstrap(), DEVICES + 1);
         let push = Push::new(PushBody::Transmission("after".into())).expect("random");
         let accepted = server

@@ -29,8 +29,8 @@ pub(super) fn run(args: &DataArgs) -> ExitCode {
         }
         Ok(Outcome::Repaired(repaired)) => {
             match args.json {
-                true => println!("{}", as_json(&repaired, &copy)),
-                false => print(&repaired, &copy, &args.data),
+                true => println!("{}", as_json(&repaired)),
+                false => print(&repaired, &args.data),
             }
             ExitCode::SUCCESS
         }
@@ -54,8 +54,8 @@ fn beside(data: &Path, now_s: u64) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn print(repaired: &Repaired, copy: &Path, data: &Path) {
-    println!("everything as it was: {}", copy.display());
+fn print(repaired: &Repaired, data: &Path) {
+    println!("everything as it was: {}", repaired.copy.display());
     for cut in &repaired.cuts {
         let file = cut.file.display();
         let (bytes, batches) = (cut.bytes, cut.batches);
@@ -83,7 +83,7 @@ fn print(repaired: &Repaired, copy: &Path, data: &Path) {
     );
 }
 
-fn as_json(repaired: &Repaired, copy: &Path) -> serde_json::Value {
+fn as_json(repaired: &Repaired) -> serde_json::Value {
     let cuts: Vec<_> = repaired
         .cuts
         .iter()
@@ -99,7 +99,7 @@ fn as_json(repaired: &Repaired, copy: &Path) -> serde_json::Value {
     json!({
         "opens": true,
         "changed": true,
-        "copy": copy.display().to_string(),
+        "copy": repaired.copy.display().to_string(),
         "cuts": cuts,
         "commits_lost": repaired.commits_lost,
         "rows_mended": repaired.rows_mended,

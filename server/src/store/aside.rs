@@ -1,6 +1,7 @@
 //! A copy of a folder of files that nobody writes, made before anything in it is changed.
 //!
-//! Always: it is whole and on the disk, or there is an error; runs of zeroes take no room in it.
+//! Always: it is whole and on the disk, or there is an error that names the file and nothing of it;
+//! runs of zeroes take no room in it, and what a link leads to is copied.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -25,7 +26,10 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     has_room(size_of(from)? + ROOM_LEFT, disk_of(parent)?.free)?;
-    copy_folder(from, to)?;
+    copy_folder(from, to).inspect_err(|_| {
+        // A part of it has secrets, and is no copy.
+        let _ = fs::remove_dir_all(to);
+    })?;
     File::open(parent)?.sync_all()
 }
 
@@ -37,14 +41,18 @@ pub(super) fn has_room(needed: u64, free: u64) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::StorageFull, why))
 }
 
+fn named(file: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", file.display()))
+}
+
 /// Bytes that a folder takes on the disk.
 fn size_of(folder: &Path) -> io::Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
+        let path = entry?.path();
+        let metadata = fs::metadata(&path).map_err(|error| named(&path, &error))?;
         sum += match metadata.is_dir() {
-            true => size_of(&entry.path())?,
+            true => size_of(&path)?,
             false => metadata.blocks() * 512,
         };
     }
@@ -74,10 +82,10 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (from, to) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
+        if from.is_dir() {
             copy_folder(&from, &to)?;
         } else {
-            copy_file(&from, &to)?;
+            copy_file(&from, &to).map_err(|error| named(&from, &error))?;
         }
     }
     File::open(to)?.sync_all()

@@ -44,6 +44,8 @@ pub enum Remedy {
     Repair,
     /// A backup.
     Restore,
+    /// To take a file away that is none of the store's.
+    MoveAway,
 }
 
 /// A journal file and what stands in it.
@@ -153,6 +155,13 @@ pub(super) fn before_open(store: &Path) -> Result<(), Damage> {
     }
     if let Some(damage) = folders::missing(store) {
         return Err(damage);
+    }
+    if let Some(file) = tables::foreign(store).map_err(of_disk)? {
+        return Err(Damage {
+            file,
+            what: "it is none of the store's".to_owned(),
+            remedy: Remedy::MoveAway,
+        });
     }
     let keyspaces =
         tables::keyspaces(store).map_err(|error| Damage::beyond(store.join("keyspaces"), error))?;

@@ -80,6 +80,7 @@ fn remedy(store: &Path, damage: &Damage) -> String {
     match damage.remedy {
         Remedy::Repair => format!("run `ringpost repair --data {}`", data.display()),
         Remedy::Restore => format!("it cannot be repaired, {RESTORE}"),
+        Remedy::MoveAway => "move it away, and start again".to_owned(),
     }
 }
 
@@ -181,14 +182,21 @@ fn open_database(path: &Path, bounds: StoreBounds) -> Result<Parts, fjall::Error
 
 /// Whether a database was ever made there, whatever is left of it.
 fn exists(path: &Path) -> bool {
-    ["version", "keyspaces"]
+    ["version", "keyspaces", "synced", "folders"]
         .iter()
         .any(|name| path.join(name).exists())
+        || fs::read_dir(path).is_ok_and(|entries| {
+            let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            paths.any(|path| path.extension().is_some_and(|end| end == "jnl"))
+        })
 }
 
-/// Takes the file that fjall has locked while it is open.
+/// Takes the file that fjall has locked while it is open; it is empty, and made if it is gone.
 fn locked(path: &Path) -> Result<fs::File, OpenError> {
-    let file = fs::File::open(path.join("lock"));
+    let file = fs::File::options()
+        .append(true)
+        .create(true)
+        .open(path.join("lock"));
     let file = file.map_err(|error| refused(path, error.to_string()))?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
@@ -218,7 +226,22 @@ impl Store {
             let path = path.to_owned();
             return Err(OpenError::Damaged { path, damage });
         }
-        Self::open_in_repair(path, bounds)
+        let store = Self::open_in_repair(path, bounds)?;
+        // A store is made, then an app, and then the first day.
+        let days = store
+            .days()
+            .map_err(|error| refused(path, error.to_string()))?;
+        if store.commits() == 0 && !days.is_empty() {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                damage: Damage {
+                    file: damage::newest_journal(path),
+                    what: "it holds no commit, and there were some".to_owned(),
+                    remedy: Remedy::Repair,
+                },
+            });
+        }
+        Ok(store)
     }
 
     /// As [`Store::open`], for the repair that is under way.
@@ -231,9 +254,10 @@ impl Store {
             })?;
         }
         // On what it does not expect fjall panics here and there.
+        let existed = exists(path);
         let opened = workers::opened(|| open_database(path, bounds));
         let reason = match opened {
-            Ok(Ok(parts)) => return Self::with(path, parts, bounds.memory),
+            Ok(Ok(parts)) => return Self::with(path, parts, bounds.memory, existed),
             Ok(Err(fjall::Error::Locked)) => return Err(OpenError::InUse(path.to_owned())),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "fjall panicked".to_owned(),
@@ -269,6 +293,7 @@ impl Store {
         path: &Path,
         (db, fixed, commits): Parts,
         memory: StoreMemory,
+        existed: bool,
     ) -> Result<Store, OpenError> {
         let failed = |error: &dyn std::error::Error| refused(path, error.to_string());
         let held = synced::held(&commits).map_err(|error| failed(&error))?;
@@ -284,7 +309,7 @@ impl Store {
                 },
             });
         }
-        if held > 0 && synced::read(path).is_none() {
+        if existed && synced::read(path).is_none() {
             tracing::warn!(
                 "there is no count of synced commits beside the store: a lost end of its journal \
                  would not have been noticed"

@@ -41,7 +41,7 @@ mod tests {
     use server_core::rows::WriteSet;
 
     use super::*;
-    use crate::store::{Store, StoreBounds};
+    use crate::store::{Store, StoreBounds, repair};
 
     #[test]
     fn given_a_store_of_a_newer_format_when_looked_at_should_be_refused_with_both_numbers() {
@@ -69,5 +69,10 @@ mod tests {
             keys::FORMAT
         );
         assert!(told.contains(&numbers), "{told}");
+        drop(store);
+        let copy = dir.path().join("copy");
+        let bounds = StoreBounds::of_files(64);
+        let told = repair::repair(dir.path(), &path, &copy, bounds, 1).expect_err("refused");
+        assert!(told.to_string().contains(&numbers), "{told}");
     }
 }

@@ -16,11 +16,13 @@ use super::damage::{self, Damage, JournalFile, Remedy};
 use super::journal::Rest;
 use super::keyspaces::{Days, OpenError, Store, StoreBounds};
 use super::repairing::{self, Begun};
-use super::synced;
+use super::{recovery, synced};
 
 /// A store that opens again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
+    /// Where everything is as it was.
+    pub copy: PathBuf,
     /// Journals that were cut, or taken away whole because they follow one that was.
     pub cuts: Vec<Cut>,
     /// Commits that had been synced, and answered, and are gone, at least; `None` if it is not known.
@@ -108,7 +110,10 @@ pub fn repair(
     now_ms: u64,
 ) -> Result<Outcome, RepairError> {
     let refused = match Store::open_existing(store, bounds) {
-        Ok(_) => return Ok(Outcome::Opens),
+        Ok(opened) => return of_our_format(&opened, store).map(|()| Outcome::Opens),
+        Err(OpenError::Damaged { path, damage }) if damage.remedy == Remedy::MoveAway => {
+            return Err(RepairError::Open(OpenError::Damaged { path, damage }));
+        }
         Err(error @ (OpenError::Refused { .. } | OpenError::Damaged { .. })) => error,
         Err(error) => return Err(RepairError::Open(error)),
     };
@@ -130,30 +135,46 @@ pub fn repair(
     if first.is_none() && !is_behind {
         return Err(RepairError::Unknown(refused));
     }
-    aside::copy(data, copy).map_err(|error| RepairError::Aside {
-        to: copy.to_owned(),
-        error,
-    })?;
-    // Of one that was begun the journals hold what it wrote itself.
-    let begun = repairing::begun(store).unwrap_or_else(|| Begun {
-        commits_lost: commits_lost(store, &journals, first),
-    });
-    repairing::begin(store, begun).map_err(failed("noting the repair"))?;
+    let begun = match repairing::begun(store).filter(|begun| begun.copy.is_dir()) {
+        // The journals hold what it wrote itself, and the copy what was there before.
+        Some(begun) => begun,
+        None => {
+            aside::copy(data, copy).map_err(|error| RepairError::Aside {
+                to: copy.to_owned(),
+                error,
+            })?;
+            Begun {
+                commits_lost: commits_lost(store, &journals, first),
+                copy: copy.to_owned(),
+            }
+        }
+    };
+    repairing::begin(store, &begun).map_err(failed("noting the repair"))?;
     let was_synced = synced::read(store);
     let cuts = first.map_or(Ok(Vec::new()), |first| cut_from(&journals, first));
     let cuts = cuts.map_err(failed("cutting the journal"))?;
     synced::forget(store).map_err(failed("forgetting the count of commits"))?;
     let opened = Store::open_in_repair(store, bounds).map_err(failed("opening the store"))?;
+    of_our_format(&opened, store)?;
     // A table may be ahead of what is left, so this is the least.
     let behind = was_synced.map(|synced| synced.saturating_sub(opened.commits()));
     let commits_lost = begun.commits_lost.or(behind.filter(|lost| *lost > 0));
     let rows_mended = amend(&opened, now_ms).map_err(failed("writing to the store"))?;
     repairing::end(store).map_err(failed("noting the end of the repair"))?;
     Ok(Outcome::Repaired(Repaired {
+        copy: begun.copy,
         cuts,
         commits_lost,
         rows_mended,
     }))
+}
+
+/// Rows of another format are not ours to mend.
+fn of_our_format(opened: &Store, store: &Path) -> Result<(), RepairError> {
+    let mut known = Default::default();
+    let view = opened.view(&mut known);
+    let view = view.map_err(failed("reading the store"))?;
+    recovery::check_format(&view, store).map_err(RepairError::Open)
 }
 
 /// Synced commits behind those that the journals hold up to the first that is damaged; tables may hold

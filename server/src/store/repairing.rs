@@ -8,25 +8,30 @@ use std::path::{Path, PathBuf};
 const NAME: &str = "repairing";
 
 /// A repair that was begun and not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Begun {
     /// Synced commits that are gone, as far as it was known.
     pub commits_lost: Option<u64>,
+    /// Where everything was copied to as it was.
+    pub copy: PathBuf,
 }
 
 /// What the file of a store says.
 pub(super) fn begun(store: &Path) -> Option<Begun> {
     let text = fs::read_to_string(store.join(NAME)).ok()?;
-    let commits_lost = text.trim().parse().ok();
-    Some(Begun { commits_lost })
+    let (lost, copy) = text.split_once('\n').unwrap_or((&text, ""));
+    Some(Begun {
+        commits_lost: lost.parse().ok(),
+        copy: PathBuf::from(copy.trim_end_matches('\n')),
+    })
 }
 
 /// Lasts when it returns.
-pub(super) fn begin(store: &Path, begun: Begun) -> io::Result<()> {
+pub(super) fn begin(store: &Path, begun: &Begun) -> io::Result<()> {
     let mut file = File::create(store.join(NAME))?;
     let lost = begun.commits_lost;
     let text = lost.map_or_else(|| "unknown".to_owned(), |lost| lost.to_string());
-    file.write_all(format!("{text}\n").as_bytes())?;
+    file.write_all(format!("{text}\n{}\n", begun.copy.display()).as_bytes())?;
     file.sync_all()?;
     File::open(store)?.sync_all()
 }
@@ -51,8 +56,9 @@ mod tests {
         let store = tempfile::tempdir().expect("a folder");
         assert_eq!(begun(store.path()), None);
         for commits_lost in [Some(7), None] {
-            let repair = Begun { commits_lost };
-            begin(store.path(), repair).expect("written");
+            let copy = PathBuf::from("/where it was");
+            let repair = Begun { commits_lost, copy };
+            begin(store.path(), &repair).expect("written");
             assert_eq!(begun(store.path()), Some(repair));
         }
         end(store.path()).expect("gone");

@@ -38,6 +38,27 @@ pub(super) fn keyspaces(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
+/// Something among the keyspaces, or the tables of one, that has no number for a name: fjall panics
+/// there, or says no more than that it cannot go on.
+///
+/// # Errors
+/// Of the disk.
+pub(super) fn foreign(store: &Path) -> io::Result<Option<PathBuf>> {
+    let all = store.join("keyspaces");
+    let folders = keyspaces(store)?.into_iter();
+    let tables = folders.map(|folder| folder.join("tables"));
+    for folder in std::iter::once(all).chain(tables.filter(|folder| folder.is_dir())) {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if name.is_none_or(|name| name.parse::<u64>().is_err()) {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// The tables of a keyspace, by its newest list, each of which has a file.
 ///
 /// # Errors
