@@ -32,7 +32,11 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 use harness::Surroundings;
+use harness::device::{Device, hello, register};
+use office::LIFE_MS;
 use play::Play;
+use protocol::Identity;
+use sdk_sim::third_party::{Push, PushBody};
 
 /// A size of a test, from the environment.
 fn size(name: &str, usual: u64) -> u64 {
@@ -62,6 +66,7 @@ fn given_kill_nine_under_every_kind_of_load_when_restarted_should_have_each_answ
     play.let_it_run(&shift, answers_before(1));
     play.audit(shift);
     println!("{rounds} times kill -9, {:.0?}", begun.elapsed());
+    play.close();
 }
 
 #[test]
@@ -77,6 +82,7 @@ fn given_a_frozen_server_under_load_when_it_goes_on_should_have_lost_nothing_and
     play.audit(shift);
     let logins = play.steady.events().count("online") + play.cut.events().count("online");
     println!("frozen for {span:?}; {logins} logins of the fleets");
+    play.close();
 }
 
 /// How the clock is set.
@@ -90,6 +96,9 @@ enum Set {
     /// The same, and the server is killed before and started behind it.
     Killed,
 }
+
+/// The install id of a device that is away all the time.
+const AWAY: u8 = 0xA0;
 
 /// What the clock is set to, one after the other.
 const STEPS: [(&str, Set); 7] = [
@@ -117,7 +126,17 @@ fn given_a_clock_that_is_set_when_pushed_under_load_should_lose_and_repeat_nothi
         return;
     };
     let mut play = Play::begin(dir.path(), clock.surroundings());
+    let bootstrap = play.server.bootstrap();
+    let away = register(&bootstrap, AWAY);
     let shift = play.start_load(Duration::ZERO);
+    // It waits over every step, two days forwards among them, and may wait for three.
+    let mut push = Push::new(PushBody::Transmission("waits".into())).expect("random");
+    push.ttl_ms = Some(LIFE_MS);
+    let pushed = play
+        .server
+        .third_party()
+        .push_single_cid(&away.to_string(), &push);
+    pushed.expect("answered");
     for (step, (off, how)) in STEPS.into_iter().enumerate() {
         play.let_it_run(&shift, 60);
         if how != Set::UnderLoad {
@@ -140,4 +159,8 @@ fn given_a_clock_that_is_set_when_pushed_under_load_should_lose_and_repeat_nothi
     play.let_it_run(&shift, 120);
     play.audit(shift);
     println!("the clock was set {} times", STEPS.len());
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(away), [AWAY; 32]));
+    assert_eq!(device.receive_text().1, "waits");
+    play.close();
 }

@@ -184,6 +184,7 @@ fn given_a_mixed_load_when_a_fault_comes_again_and_again_should_lose_nothing_and
     let folder = std::env::var_os("RINGPOST_CURVES").map(PathBuf::from);
     let drift = readings.show(folder.as_deref());
     println!("soak: {done} faults in {:.0?}", begun.elapsed());
+    play.close();
     if is_telling {
         let drift = drift.expect("every fault twice");
         assert!(

@@ -240,6 +240,11 @@ impl Play {
         );
     }
 
+    /// The server is killed, and all its rows and files fit together.
+    pub(crate) fn close(mut self) {
+        self.server.kill_and_check();
+    }
+
     /// Waits until all devices have a session.
     pub(crate) fn wait_until_online(&self) {
         let party = self.server.third_party();
