@@ -19,7 +19,7 @@ mod probe;
 mod storm;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crowd::Crowd;
 use harness::curve::Reading;
@@ -79,8 +79,8 @@ struct Scale {
     senders: usize,
     /// Devices that are pushed to one push after the other, for the time that one takes.
     probes: u8,
-    /// Seconds between two pings of a device. All of them are one process of one thread, which must
-    /// not be taken for silent when it is slow.
+    /// Seconds between two pings of a device: several pass while it lasts. All of the devices are one
+    /// process of one thread, which must not be taken for silent when it is slow.
     heartbeat_s: u32,
     /// By how much each flush of the disk is delayed, in ms.
     flush_ms: u32,
@@ -93,7 +93,7 @@ impl Scale {
         pushers: 40,
         senders: 2,
         probes: 4,
-        heartbeat_s: 60,
+        heartbeat_s: 20,
         flush_ms: 300,
     };
 
@@ -103,7 +103,7 @@ impl Scale {
         pushers: 40,
         senders: 4,
         probes: 16,
-        heartbeat_s: 300,
+        heartbeat_s: 120,
         flush_ms: 50,
     };
 
@@ -277,7 +277,10 @@ fn overload(scale: &Scale) {
         (taken >= written + scale.devices + 16).then_some(())
     });
     neighbours.notice_nothing();
-    println!("longest wait for a pong: {:?}", neighbours.move_out());
+    let longest = neighbours.move_out();
+    println!("longest wait for a pong: {longest:?}");
+    let heartbeat = Duration::from_secs(scale.heartbeat_s.into());
+    assert!(longest < heartbeat, "a good device waited {longest:?}");
     assert_eq!(
         server.metric("ringpost_heartbeat_timeouts_total"),
         0,
