@@ -35,8 +35,9 @@ use probe::Probe;
 use sdk_sim::bootstrap::Bootstrap;
 use sdk_sim::third_party::{BlockingThirdParty, CallError, Credentials, random_request_id};
 use serde_json::json;
-use server::limits::{HTTP_BODIES_HELD_LEN_MAX, STORE_MEMORY_MIB_MIN};
-use server_core::limits::COMMIT_BYTES_IN_FLIGHT_MAX;
+use server::limits::STORE_MEMORY_MIB_MIN;
+use server::memory_budget::MemoryBudget;
+use server::store::StoreMemory;
 use server_core::placement::Slot;
 
 const SHARDS: u16 = 2;
@@ -52,9 +53,6 @@ const STORE_MIB: u64 = STORE_MEMORY_MIB_MIN;
 
 /// Memory that the store may keep, in KiB: a half more than it is given, for the allocator's share.
 const STORE_KIB: u64 = STORE_MIB * 1024 * 3 / 2;
-
-/// Memory that one connection of a device may take while it is logged in, in KiB.
-const CONNECTION_KIB: u64 = 16;
 
 /// Logins that give the threads of the server something to do while memory is to come back.
 const LOGINS: u8 = 100;
@@ -107,12 +105,11 @@ impl Scale {
         flush_ms: 50,
     };
 
-    /// What the bounds of the server add up to: bodies and their commits, the store, connections.
-    fn budget_kib(&self, at_rest_kib: u64) -> u64 {
-        let bytes =
-            HTTP_BODIES_HELD_LEN_MAX as u64 + u64::from(SHARDS) * COMMIT_BYTES_IN_FLIGHT_MAX as u64;
-        let connections = (self.devices + self.readers) as u64;
-        at_rest_kib + bytes / 1024 + STORE_KIB + connections * CONNECTION_KIB + SLACK_KIB
+    /// What the server says that it takes at most.
+    fn budget_kib(&self) -> u64 {
+        let store = StoreMemory::of_mib(STORE_MIB).expect("within its bounds");
+        let devices = (self.devices + self.readers) as u64;
+        MemoryBudget::of(SHARDS, store).with_devices(devices, devices) / 1024
     }
 }
 
@@ -318,7 +315,7 @@ fn overload(scale: &Scale) {
     let curve = reading.end();
     curve.show("overload", curves_folder().as_deref());
     let top_kib = curve.top_kib();
-    let budget_kib = scale.budget_kib(at_rest_kib);
+    let budget_kib = scale.budget_kib();
     println!(
         "memory of the server: {at_rest_kib} KiB at rest, {top_kib} at most of a budget of {budget_kib}, {after_kib} after it, with {slow} slow readers"
     );

@@ -45,6 +45,7 @@ use crate::config::Config;
 use crate::data_folder;
 use crate::http::{self, Entrance, HttpSettings, Ingress, Surfaces};
 use crate::lifecycle::{Lifecycle, Stage};
+use crate::memory_budget::MemoryBudget;
 use crate::mesh::Inbox;
 use crate::net::{self, Places, TicketKeys, certificate};
 use crate::new_app::new_app;
@@ -208,13 +209,23 @@ impl Fleet {
         let mut committer =
             Committer::new(store.clone(), Arc::clone(&telemetry), lifecycle.clone())?;
         let epoch = prepare(&mut committer, &mut apps)?;
+        let registered = devices.iter().map(Devices::len).sum::<usize>();
         tracing::info!(
             apps = apps.len(),
-            devices = devices.iter().map(Devices::len).sum::<usize>(),
+            devices = registered,
             held,
             epoch,
             took_ms = started.elapsed().as_millis() as u64,
             "the store is open"
+        );
+        let connections = shares.devices as u64;
+        let memory = MemoryBudget::of(shards, config.store_memory);
+        let at_most = memory.with_devices(connections, registered as u64);
+        tracing::info!(
+            mib = at_most / 1024 / 1024,
+            without_devices_mib = memory.fixed / 1024 / 1024,
+            connections,
+            "the most memory that it takes"
         );
 
         let (listeners, device_bound) =

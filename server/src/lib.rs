@@ -14,6 +14,7 @@ mod data_folder;
 pub mod http;
 pub mod lifecycle;
 pub mod limits;
+pub mod memory_budget;
 pub mod mesh;
 pub mod net;
 mod new_app;

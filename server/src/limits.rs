@@ -276,6 +276,17 @@ pub const UNWRITTEN_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// waits for them, and its own ring answers "busy".
 pub const FLUSHES_WAITING_MAX: usize = 4;
 
+/// Bytes that the process takes without devices, requests and store: the program, its threads, and what
+/// the allocator keeps of them. Bounds nothing; a sum of bounds begins with it.
+pub const PROCESS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes that a connection of a device takes at most while it logs in or is sent to; idle, less than
+/// half of it.
+pub const CONNECTION_BYTES: u64 = 16 * 1024;
+
+/// Bytes that a registered device takes in the memory of its shard, without its tags.
+pub const DEVICE_BYTES: u64 = 128;
+
 /// Which part of a disk stays free: tables are written anew while the old ones are still there.
 /// Less: what makes the store grow is refused as busy, until there is room.
 pub const DISK_KEPT_PART: u64 = 20;
