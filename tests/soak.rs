@@ -55,8 +55,9 @@ const DRIFT_MAX_PERCENT: f64 = 3.0;
 const TELLING: Duration = Duration::from_secs(2400);
 
 /// How many times as many changes as filled the store it takes before readings count: what lies in
-/// memory has been replaced by then, and the allocator's pages are as full as they stay.
-const FILLS: u64 = 5;
+/// memory has been replaced by then, and each thread has met its largest crowd of blocks of each size,
+/// some two million changes at full speed (`docs/endurance.md`).
+const FILLS: u64 = 25;
 
 /// The load runs without a pause until the store has filled the memory that it was given for reading
 /// and has replaced what is there, by its own count. A tenth may be missing: blocks that went with
