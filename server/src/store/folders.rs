@@ -19,6 +19,11 @@ const NAME: &str = "folders";
 /// Where fjall has the names of all others.
 const NAMES: u64 = 0;
 
+/// Whether there is a list: every server that writes one counts its commits.
+pub(super) fn are_listed(store: &Path) -> bool {
+    store.join(NAME).exists()
+}
+
 /// The first folder that should be there and is not. A file that is torn, or not there as in a store
 /// of an older version, says nothing.
 pub(super) fn missing(store: &Path) -> Option<Damage> {

@@ -226,12 +226,14 @@ impl Store {
             let path = path.to_owned();
             return Err(OpenError::Damaged { path, damage });
         }
+        let counts = folders::are_listed(path);
         let store = Self::open_in_repair(path, bounds)?;
-        // A store is made, then an app, and then the first day.
+        // A store is made, then an app, and then the first day. Those from before there was a list have
+        // no count either.
         let days = store
             .days()
             .map_err(|error| refused(path, error.to_string()))?;
-        if store.commits() == 0 && !days.is_empty() {
+        if counts && store.commits() == 0 && !days.is_empty() {
             return Err(OpenError::Damaged {
                 path: path.to_owned(),
                 damage: Damage {
