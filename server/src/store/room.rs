@@ -75,10 +75,11 @@ impl Room {
     }
 }
 
-/// Bytes of a disk that stay free. Tables that are merged are there twice until it is done.
+/// Bytes of a disk that stay free. Tables that are merged are there twice until it is done, and a third
+/// time if what came of it is merged again while somebody still reads the first.
 pub(super) fn kept_of(size: u64, kept_min: u64, merging: u64) -> u64 {
     let of_size = (size / DISK_KEPT_PART).min(DISK_KEPT_BYTES_MAX);
-    of_size.max(kept_min + merging.min(DISK_KEPT_BYTES_MAX))
+    of_size.max(kept_min + (2 * merging).min(DISK_KEPT_BYTES_MAX))
 }
 
 impl Store {
@@ -148,8 +149,8 @@ mod tests {
     fn given_disks_of_all_sizes_when_asked_should_keep_a_part_within_bounds() {
         const MIB: u64 = 1024 * 1024;
         assert_eq!(kept_of(100 * MIB, 16 * MIB, 0), 16 * MIB);
-        assert_eq!(kept_of(1000 * MIB, 16 * MIB, 30 * MIB), 50 * MIB);
-        assert_eq!(kept_of(1000 * MIB, 16 * MIB, 40 * MIB), 56 * MIB);
-        assert_eq!(kept_of(u64::MAX, 0, u64::MAX), DISK_KEPT_BYTES_MAX);
+        assert_eq!(kept_of(1000 * MIB, 16 * MIB, 15 * MIB), 50 * MIB);
+        assert_eq!(kept_of(1000 * MIB, 16 * MIB, 20 * MIB), 56 * MIB);
+        assert_eq!(kept_of(u64::MAX, 0, 1024 * MIB), DISK_KEPT_BYTES_MAX);
     }
 }
