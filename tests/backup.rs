@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use harness::device::{Device, hello, register};
+use harness::device::{Device, hello, register, waiting_texts};
 use harness::{Server, wait_for};
-use protocol::{Ack, ClientId, Frame, Identity};
+use protocol::{ClientId, Identity};
 use sdk_sim::third_party::{BlockingThirdParty, Credentials, Push, PushBody};
 use serde_json::Value;
 
@@ -102,24 +102,12 @@ impl Load {
     }
 }
 
-/// The numbers of the pushes that a device gets before one that is pushed now.
+/// The numbers of the pushes that wait for a device.
 fn received(server: &Server, number: u8, cid: ClientId) -> Vec<usize> {
-    let last = server
-        .third_party()
-        .push_single_cid(&cid.to_string(), &text("last".into()));
-    last.expect("answered");
-    let bootstrap = server.bootstrap();
-    let mut device = Device::connect(&bootstrap);
-    device.greet(hello(&bootstrap, Identity::Login(cid), [number; 32]));
-    let mut found = Vec::new();
-    loop {
-        let (id, text) = device.receive_text();
-        device.send(&[Frame::Ack(Ack { ids: vec![id] })]);
-        if text == "last" {
-            return found;
-        }
-        found.push(text[..6].parse().expect("a number"));
-    }
+    let texts = waiting_texts(server, number, cid).into_iter();
+    texts
+        .map(|text| text[..6].parse().expect("a number"))
+        .collect()
 }
 
 #[test]

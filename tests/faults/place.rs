@@ -93,6 +93,15 @@ pub fn journals(data: &Path) -> Vec<PathBuf> {
     journals
 }
 
+/// How many bytes of a journal were written: zeroes follow.
+pub fn written(journal: &[u8]) -> usize {
+    journal
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("written")
+        + 1
+}
+
 fn list(folder: &Path, found: &mut Vec<(PathBuf, u64)>) {
     for entry in fs::read_dir(folder).expect("there") {
         let path = entry.expect("an entry").path();

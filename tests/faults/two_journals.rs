@@ -2,16 +2,16 @@
 //! one is damaged, tables hold some of what is cut.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hyper::Method;
-use protocol::{Ack, ClientId, Frame, Identity};
+use protocol::ClientId;
 use sdk_sim::third_party::{BlockingThirdParty, Push, PushBody};
 use serde_json::{Value, json};
 
 use super::flip;
-use super::place::{Place, journals};
-use crate::harness::device::{Device, hello, register};
+use super::place::{Place, journals, written};
+use crate::harness::device::{register, waiting_texts};
 use crate::harness::{Server, Surroundings};
 
 /// The least that there is: tables are written soon, and with each a journal begins.
@@ -27,11 +27,6 @@ const ROUNDS_BEHIND: usize = 10;
 
 /// Places of damage in the older journal, in hundredths of its length.
 const PLACES: [usize; 4] = [3, 30, 60, 97];
-
-fn written(journal: &Path) -> usize {
-    let bytes = fs::read(journal).expect("a journal");
-    bytes.iter().rposition(|byte| *byte != 0).expect("written") + 1
-}
 
 /// The text of the push by which it is seen how far a round came.
 fn witness(round: usize) -> String {
@@ -104,23 +99,10 @@ fn rounds_before(bytes: &[u8], at: usize) -> usize {
 
 /// How many rounds the last device has the witness of, the first and those behind it.
 fn witnessed(server: &Server, cid: ClientId) -> usize {
-    let bootstrap = server.bootstrap();
-    let last = Push::new(PushBody::Transmission("last".into())).expect("random");
-    let pushed = server
-        .third_party()
-        .push_single_cid(&cid.to_string(), &last);
-    pushed.expect("answered");
-    let mut device = Device::connect(&bootstrap);
-    device.greet(hello(&bootstrap, Identity::Login(cid), [DEVICES; 32]));
-    let mut rounds = 0;
-    loop {
-        let (id, text) = device.receive_text();
-        device.send(&[Frame::Ack(Ack { ids: vec![id] })]);
-        if text == "last" {
-            return rounds;
-        }
-        rounds += usize::from(text == witness(rounds));
-    }
+    let texts = waiting_texts(server, DEVICES, cid).into_iter();
+    texts.fold(0, |rounds, text| {
+        rounds + usize::from(text == witness(rounds))
+    })
 }
 
 /// The folder, its journals, and the device that has the witnesses.
@@ -152,7 +134,7 @@ fn given_a_damage_in_the_older_of_two_journals_when_repaired_should_leave_rows_t
     let (victim, journals, last) = kill();
     assert!(journals.len() >= 2, "{journals:?}");
     let older = journals[0].strip_prefix(victim.data()).expect("in it");
-    let end = written(&journals[0]);
+    let end = written(&fs::read(&journals[0]).expect("a journal"));
     let mut mended = 0;
     for percent in PLACES {
         let place = Place::copy_of(&victim.data());

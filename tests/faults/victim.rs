@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use protocol::{ClientId, Identity};
+use protocol::ClientId;
 use sdk_sim::third_party::{Push, PushBody};
 
-use super::place::{Place, journal};
-use crate::harness::device::{Device, hello, register};
+use super::place::{Place, journal, written};
+use crate::harness::device::{register, waiting_texts};
 use crate::harness::{Server, wait_for};
 
 /// Pushes that are answered; fewer than a window, so that a device gets them without acks.
@@ -54,8 +54,7 @@ impl Victim {
 
     /// Bytes that were written to the journal.
     pub fn written(&self) -> usize {
-        let bytes = self.bytes();
-        bytes.iter().rposition(|byte| *byte != 0).expect("written") + 1
+        written(&self.bytes())
     }
 
     /// The first batch of the journal.
@@ -77,22 +76,10 @@ impl Victim {
 
     /// How many of the pushes a server has: what comes before a lost one is there, nothing behind.
     pub fn there(&self, server: &Server) -> usize {
-        let last = "behind all others";
         if !is_known(server, self.cid) {
             return 0;
         }
-        push(server, self.cid, last);
-        let bootstrap = server.bootstrap();
-        let mut device = Device::connect(&bootstrap);
-        device.greet(hello(&bootstrap, Identity::Login(self.cid), [1; 32]));
-        let mut found = Vec::new();
-        loop {
-            let (_, text) = device.receive_text();
-            if text == last {
-                break;
-            }
-            found.push(text);
-        }
+        let found = waiting_texts(server, 1, self.cid);
         assert_eq!(found, self.texts[..found.len()], "in order, without a gap");
         found.len()
     }

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use protocol::{
-    ClientId, CloseReason, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId, MessageId,
-    Peer, Platform, Welcome,
+    Ack, ClientId, CloseReason, Decoder, DeviceSecret, Frame, Hello, Identity, InstallId,
+    MessageId, Peer, Platform, Welcome,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use schema::push::{Content, PushMessage};
 use sdk_sim::bootstrap::Bootstrap;
+use sdk_sim::third_party::{Push, PushBody};
+
+use super::Server;
 
 /// How long a device waits for a frame.
 const FRAME_WAIT: Duration = Duration::from_secs(30);
@@ -213,6 +216,29 @@ impl Device {
             Frame::Welcome(welcome) => Some(welcome.clone()),
             other => panic!("{other:?} instead of a welcome"),
         })
+    }
+}
+
+/// The texts that wait for a device with this install id and secret, in order, and are acknowledged:
+/// those before one that is pushed now.
+pub fn waiting_texts(server: &Server, number: u8, cid: ClientId) -> Vec<String> {
+    let last = "behind all others";
+    let push = Push::new(PushBody::Transmission(last.into())).expect("random");
+    let pushed = server
+        .third_party()
+        .push_single_cid(&cid.to_string(), &push);
+    pushed.expect("answered");
+    let bootstrap = server.bootstrap();
+    let mut device = Device::connect(&bootstrap);
+    device.greet(hello(&bootstrap, Identity::Login(cid), [number; 32]));
+    let mut found = Vec::new();
+    loop {
+        let (id, text) = device.receive_text();
+        device.send(&[Frame::Ack(Ack { ids: vec![id] })]);
+        if text == last {
+            return found;
+        }
+        found.push(text);
     }
 }
 
