@@ -75,6 +75,9 @@ pub fn mend_after_loss<E>(
     let mut writes = WriteSet::default();
     let (mut mended, mut failed) = (0, None);
     check_each(rows, days, now_ms, &mut |fault| {
+        if failed.is_some() {
+            return;
+        }
         let Fault {
             keyspace,
             key,
@@ -87,7 +90,7 @@ pub fn mend_after_loss<E>(
             Some(Mend::Put(keyspace, key, value)) => writes.put(keyspace, key, value),
         }
         mended += 1;
-        if writes.rows.len() >= MENDS_PER_COMMIT_MAX && failed.is_none() {
+        if writes.rows.len() >= MENDS_PER_COMMIT_MAX {
             failed = commit(std::mem::take(&mut writes)).err();
         }
     });
