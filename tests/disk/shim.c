@@ -1,5 +1,6 @@
 // A disk that a test can watch and hold: loaded before the C library, it stands in for the calls by
-// which a program asks for a flush or a folder, or writes to a journal. Orders are files of the folder in DISK_SHIM:
+// which a program asks for a flush or a folder, or writes to a journal. Orders are files of the
+// folder in DISK_SHIM:
 //
 //   hold    a flush waits until nobody has this locked; `held` is made when one waits
 //   slow    a flush takes so many ms more as this says

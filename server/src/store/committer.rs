@@ -47,10 +47,17 @@ pub struct Committer {
     room: Room,
     /// From the start of the thread on.
     sealer: Option<Sealer>,
-    /// Set while the store refuses: no write is tried before this moment.
-    refused_until: Option<Instant>,
-    /// Whether the operator was told that it refuses, and that it does until it is started again.
-    told: Option<bool>,
+    /// Set while the store refuses.
+    refusal: Option<Refusal>,
+}
+
+/// The store refuses, and the operator was told so.
+#[derive(Debug)]
+struct Refusal {
+    /// No write is tried before this moment.
+    until: Instant,
+    /// Whether it was said to last until the process is started again.
+    until_restart: bool,
 }
 
 /// The days as the only thread that makes them knows them.
@@ -85,8 +92,7 @@ impl Committer {
             telemetry,
             lifecycle,
             sealer: None,
-            refused_until: None,
-            told: None,
+            refusal: None,
         })
     }
 
@@ -148,16 +154,13 @@ impl Committer {
     }
 
     fn commit_or_refuse(&mut self, batch: &[Submitted]) {
-        if self
-            .refused_until
-            .is_some_and(|until| Instant::now() < until)
-        {
+        let refusal = self.refusal.as_ref();
+        if refusal.is_some_and(|refusal| Instant::now() < refusal.until) {
             return self.refuse(batch);
         }
         match self.commit(batch) {
             Ok((events, behind)) => {
-                if self.refused_until.take().is_some() {
-                    self.told = None;
+                if self.refusal.take().is_some() {
                     tracing::info!("the store writes again");
                     self.lifecycle.store_writes();
                 }
@@ -177,16 +180,19 @@ impl Committer {
             Err(error) => {
                 let until_restart = self.store.is_broken();
                 // Once as what passes, and once more if it turns out that it does not.
-                if self.told.is_none_or(|told| until_restart && !told) {
+                let told = self.refusal.as_ref();
+                if told.is_none_or(|told| until_restart && !told.until_restart) {
                     let ops = batch.len();
                     tracing::error!(%error, ops, until_restart, "the store refuses; nothing is accepted");
-                    self.told = Some(until_restart);
                 }
                 match until_restart {
                     true => self.lifecycle.store_broke(),
                     false => self.lifecycle.store_refused(),
                 }
-                self.refused_until = Some(Instant::now() + REFUSED_PAUSE);
+                self.refusal = Some(Refusal {
+                    until: Instant::now() + REFUSED_PAUSE,
+                    until_restart,
+                });
                 self.refuse(batch);
             }
         }

@@ -27,6 +27,14 @@ pub struct Damage {
 }
 
 impl Damage {
+    /// Of a file that `ringpost repair` helps.
+    pub(super) fn repairable(file: impl Into<PathBuf>, what: impl ToString) -> Damage {
+        Damage {
+            remedy: Remedy::Repair,
+            ..Damage::beyond(file, what)
+        }
+    }
+
     /// Of a file that only a backup brings back.
     pub(super) fn beyond(file: impl Into<PathBuf>, what: impl ToString) -> Damage {
         Damage {
@@ -101,11 +109,7 @@ impl JournalFile {
                 format!("what begins at byte {at} ({len} bytes) was whole once and is not now")
             }
         };
-        Some(Damage {
-            file: self.file.clone(),
-            what,
-            remedy: Remedy::Repair,
-        })
+        Some(Damage::repairable(&self.file, what))
     }
 }
 
@@ -131,11 +135,8 @@ pub(super) fn of_journals(store: &Path, journals: &[JournalFile]) -> Option<Dama
 
 /// A repair that was not ended: what it cut is gone, and what belonged to it is still there.
 pub(super) fn of_repair(store: &Path) -> Option<Damage> {
-    repairing::begun(store).map(|_| Damage {
-        file: repairing::file(store),
-        what: "a repair was begun and not ended".to_owned(),
-        remedy: Remedy::Repair,
-    })
+    let what = "a repair was begun and not ended";
+    repairing::begun(store).map(|_| Damage::repairable(repairing::file(store), what))
 }
 
 /// Looks at a store before fjall does, and cuts the unfinished write of a crash.

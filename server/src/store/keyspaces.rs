@@ -208,6 +208,13 @@ fn locked(path: &Path) -> Result<fs::File, OpenError> {
     Err(OpenError::InUse(path.to_owned()))
 }
 
+fn damaged(path: &Path, damage: Damage) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        damage,
+    }
+}
+
 fn refused(path: &Path, reason: String) -> OpenError {
     OpenError::Refused {
         path: path.to_owned(),
@@ -223,8 +230,7 @@ impl Store {
     /// over.
     pub fn open(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
         if let Some(damage) = damage::of_repair(path) {
-            let path = path.to_owned();
-            return Err(OpenError::Damaged { path, damage });
+            return Err(damaged(path, damage));
         }
         let counts = folders::are_listed(path);
         let store = Self::open_in_repair(path, bounds)?;
@@ -234,29 +240,21 @@ impl Store {
             .days()
             .map_err(|error| refused(path, error.to_string()))?;
         if counts && store.commits() == 0 && !days.is_empty() {
-            return Err(OpenError::Damaged {
-                path: path.to_owned(),
-                damage: Damage {
-                    file: damage::newest_journal(path),
-                    what: "it holds no commit, and there were some".to_owned(),
-                    remedy: Remedy::Repair,
-                },
-            });
+            let what = "it holds no commit, and there were some";
+            let journal = damage::newest_journal(path);
+            return Err(damaged(path, Damage::repairable(journal, what)));
         }
         Ok(store)
     }
 
     /// As [`Store::open`], for the repair that is under way.
     pub(super) fn open_in_repair(path: &Path, bounds: StoreBounds) -> Result<Store, OpenError> {
-        if exists(path) {
+        let existed = exists(path);
+        if existed {
             let _lock = locked(path)?;
-            damage::before_open(path).map_err(|damage| OpenError::Damaged {
-                path: path.to_owned(),
-                damage,
-            })?;
+            damage::before_open(path).map_err(|damage| damaged(path, damage))?;
         }
         // On what it does not expect fjall panics here and there.
-        let existed = exists(path);
         let opened = workers::opened(|| open_database(path, bounds));
         let reason = match opened {
             Ok(Ok(parts)) => return Self::with(path, parts, bounds.memory, existed),
@@ -281,12 +279,9 @@ impl Store {
 
     /// Why a store does not open or does not read, with the damaged file if there is one.
     pub fn explained(path: &Path, reason: String) -> OpenError {
-        let damaged = damage::of_tables(path).unwrap_or_default();
-        match damaged.into_iter().next() {
-            Some(damage) => OpenError::Damaged {
-                path: path.to_owned(),
-                damage,
-            },
+        let found = damage::of_tables(path).unwrap_or_default();
+        match found.into_iter().next() {
+            Some(damage) => damaged(path, damage),
             None => refused(path, reason),
         }
     }
@@ -302,14 +297,9 @@ impl Store {
         if let Some(missing) = synced::read(path).map(|synced| synced.saturating_sub(held))
             && missing > 0
         {
-            return Err(OpenError::Damaged {
-                path: path.to_owned(),
-                damage: Damage {
-                    file: damage::newest_journal(path),
-                    what: format!("{missing} commits that were synced are gone from its end"),
-                    remedy: Remedy::Repair,
-                },
-            });
+            let what = format!("{missing} commits that were synced are gone from its end");
+            let journal = damage::newest_journal(path);
+            return Err(damaged(path, Damage::repairable(journal, what)));
         }
         if existed && synced::read(path).is_none() {
             tracing::warn!(

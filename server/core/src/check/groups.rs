@@ -25,16 +25,16 @@ impl<R: Rows> Check<'_, R> {
         let named = self.get(Keyspace::GroupOfTask, &task)?;
         let named = named.map(|row| Number::decode(&row)).transpose()?;
         let own = Number { value: number.0 };
-        if let Some(named) = named.filter(|named| *named != own) {
+        match named {
+            Some(named) if named == own => {}
             // Of two with one task neither is right.
-            let other = self.group_no(GroupNo(named.value)).ok();
-            let is_of_task =
-                |other: Group| other.app == group.app && other.task_id == group.task_id;
-            ensure(!other.is_some_and(is_of_task), "its task names another")?;
-        }
-        if named != Some(own) {
-            let what = "its task does not name it";
-            return Err(lacking(what, Keyspace::GroupOfTask, task, own.encode()));
+            Some(named) if self.group_of_task(&task, &named.encode()).is_ok() => {
+                return Err("its task names another".into());
+            }
+            _ => {
+                let what = "its task does not name it";
+                return Err(lacking(what, Keyspace::GroupOfTask, task, own.encode()));
+            }
         }
         if !group.group_name.is_empty() {
             let name = keys::group_of_name(app, &group.group_name, number);
