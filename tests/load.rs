@@ -114,6 +114,20 @@ fn assert_bytes_below_tls(report: &Value) {
 }
 
 #[test]
+fn given_a_ramp_when_idle_should_spread_the_logins_over_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), 1, &[]);
+    let words = "idle --devices 9 --duration 1 --ramp 1";
+    let words: Vec<&str> = words.split(' ').collect();
+    let idle = report(&server, dir.path(), &words);
+    assert_eq!(idle["settings"]["ramp_s"], 1);
+    assert_eq!(idle["logins"]["count"], 9);
+    // The last begins after eight ninths of it: a bound from above, however slow the machine is.
+    let per_s = idle["logins"]["per_s"].as_f64().expect("a number");
+    assert!(per_s < 9.0 / (8.0 / 9.0), "{per_s}");
+}
+
+#[test]
 fn given_devices_when_idle_or_returning_should_count_every_login() {
     let dir = tempfile::tempdir().expect("a folder");
     let server = Server::start(dir.path(), 2, &[]);

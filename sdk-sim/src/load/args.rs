@@ -25,7 +25,7 @@ pub(super) const PUSHES_MAX: u64 = 20_000_000;
 /// More: refused by the command line.
 const RATE_MAX: i64 = 200_000;
 
-/// Longest measured phase, in seconds: a day. More: refused by the command line.
+/// Longest measured phase, and longest ramp, in seconds: a day. More: refused by the command line.
 const DURATION_S_MAX: i64 = 24 * 60 * 60;
 
 /// Most characters of a transmission, as the API has it. More: refused by the command line.
@@ -83,6 +83,9 @@ pub struct Load {
     /// Length of the measured phase in seconds (idle, unicast, mixed)
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=DURATION_S_MAX))]
     pub duration: u32,
+    /// Seconds over which the devices log in, evenly; 0: as fast as the server lets them (idle)
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=DURATION_S_MAX))]
+    pub ramp: u32,
     /// Writes the result as JSON
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -68,6 +68,8 @@ pub(super) struct Settings {
     pub(super) heartbeat_s: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) messages_per_device: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ramp_s: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -220,6 +222,7 @@ impl Report {
                 broadcasts: None,
                 heartbeat_s: None,
                 messages_per_device: None,
+                ramp_s: None,
             },
             generator_bound: false,
             notes: vec!["read this".to_owned()],

@@ -103,6 +103,7 @@ fn settings(stage: &Stage) -> Settings {
         broadcasts: (args.scenario == Scenario::Fanout).then_some(args.broadcasts),
         heartbeat_s: (args.heartbeat > 0).then_some(args.heartbeat),
         messages_per_device: (args.scenario == Scenario::Offline).then_some(args.messages),
+        ramp_s: (args.scenario == Scenario::Idle && args.ramp > 0).then_some(args.ramp),
     }
 }
 

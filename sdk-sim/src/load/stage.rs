@@ -100,6 +100,16 @@ impl Stage {
 
     /// Connects a part of the crew and waits until all of it is logged in.
     pub(super) async fn log_in(&self, crew: &Crew, part: Range<usize>) -> Result<Round, Fault> {
+        self.log_in_over(Duration::ZERO, crew, part).await
+    }
+
+    /// The same, one after the other over so long.
+    pub(super) async fn log_in_over(
+        &self,
+        ramp: Duration,
+        crew: &Crew,
+        part: Range<usize>,
+    ) -> Result<Round, Fault> {
         let fleet = Fleet::new(&self.bootstrap.device, self.meter.clone());
         self.fleets
             .borrow_mut()
@@ -111,7 +121,10 @@ impl Stage {
         self.meter.touch();
         {
             let starting = async {
-                for index in part {
+                let since = Instant::now();
+                for (place, index) in part.enumerate() {
+                    let due = since + ramp.mul_f64(place as f64 / asked as f64);
+                    self.wait_until(due).await;
                     self.meter.start(index).await;
                     tasks.push(fleet.start(crew.device(index, &self.meter)));
                 }
@@ -130,6 +143,14 @@ impl Stage {
         match fleet.failure() {
             Some(why) => Err(Fault::Fleet(why)),
             None => Ok(Round { fleet, tasks }),
+        }
+    }
+
+    /// Waits on purpose: that nothing happens meanwhile is no sign.
+    async fn wait_until(&self, due: Instant) {
+        while let Some(left) = due.checked_duration_since(Instant::now()) {
+            sleep(left.min(QUIET_WAIT / 2)).await;
+            self.meter.touch();
         }
     }
 

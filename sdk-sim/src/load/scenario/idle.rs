@@ -16,7 +16,8 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     let crew = stage.crew()?;
     let before = stage.probe.take()?;
     eprintln!("logging in");
-    let _devices = stage.log_in(&crew, crew.all()).await?;
+    let ramp = Duration::from_secs(u64::from(stage.args.ramp));
+    let _devices = stage.log_in_over(ramp, &crew, crew.all()).await?;
     stage.settle().await;
     eprintln!("idle for {} s", stage.args.duration);
     let links_lost = stage.meter.links_lost();
