@@ -23,20 +23,23 @@ const SETTINGS: &str = "store.memory_mib = 32\n";
 /// The disk under the store of a server that is not running yet; it lasts over restarts.
 struct SmallDisk {
     holder: Child,
-    store: PathBuf,
+    /// Where the server sees it.
+    root: PathBuf,
 }
 
 impl SmallDisk {
     /// `None` where nobody may make a namespace: then the tests of this file say that they are skipped.
     fn under(dir: &Path) -> Option<SmallDisk> {
-        let store = dir.join("data/store");
+        let (root, store) = (dir.join("disk"), dir.join("data/store"));
+        fs::create_dir_all(&root).expect("made");
         fs::create_dir_all(&store).expect("made");
         let mount = format!(
-            "mount -t tmpfs -o size={DISK_MIB}m,mode=700 none \"$0\" && echo mounted && exec cat"
+            "mount -t tmpfs -o size={DISK_MIB}m,mode=700 none \"$0\" && mkdir \"$0/store\" && \
+             mount --bind \"$0/store\" \"$1\" && echo mounted && exec cat"
         );
         let mut holder = Command::new("unshare")
             .args(["--map-root-user", "--mount", "sh", "-c", &mount])
-            .arg(&store)
+            .args([&root, &store])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -45,7 +48,7 @@ impl SmallDisk {
         BufReader::new(holder.stdout.take().expect("piped"))
             .read_line(&mut said)
             .expect("a line");
-        let disk = SmallDisk { holder, store };
+        let disk = SmallDisk { holder, root };
         if said != "mounted\n" {
             eprintln!("skipped: this machine makes no namespace with a tmpfs");
             return None;
@@ -62,11 +65,11 @@ impl SmallDisk {
 
     /// The disk as the test sees it.
     fn path(&self) -> PathBuf {
-        let store = self.store.strip_prefix("/").expect("absolute");
+        let root = self.root.strip_prefix("/").expect("absolute");
         Path::new("/proc")
             .join(self.holder.id().to_string())
             .join("root")
-            .join(store)
+            .join(root)
     }
 
     fn free(&self) -> u64 {
@@ -84,8 +87,9 @@ impl SmallDisk {
         self.path().join("filler")
     }
 
-    /// Somebody else writes until so many bytes are left.
+    /// Somebody else writes until so many bytes are left, in place of what they wrote before.
     fn fill_up_to(&self, left: u64) {
+        let _ = fs::remove_file(self.filler());
         let len = self.free().saturating_sub(left);
         let len = usize::try_from(len).expect("a small disk");
         fs::write(self.filler(), vec![7; len]).expect("there is room for it");
@@ -292,4 +296,56 @@ fn given_pushes_that_fill_the_disk_when_refused_should_leave_room_for_what_the_s
     assert!(server.stop().success());
     let log = server.log();
     assert!(!log.contains("the store refuses"), "{log}");
+}
+
+/// Requests of that size before a backup.
+const BATCHES_BEFORE: usize = 25;
+
+/// Less than a backup takes, so that one of some disks has room for what the store keeps and not for a backup.
+const STEP: u64 = 8 * MIB;
+
+#[test]
+fn given_a_backup_without_room_when_asked_for_should_be_refused_while_pushes_are_taken() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let Some(disk) = SmallDisk::under(dir.path()) else {
+        return;
+    };
+    let server = Server::start_in(dir.path(), 2, SETTINGS, disk.surroundings());
+    let bootstrap = server.bootstrap();
+    let cids: Vec<ClientId> = (1..=20)
+        .map(|number| register(&bootstrap, number))
+        .collect();
+    let third_party = server.third_party();
+    for round in 0..BATCHES_BEFORE {
+        push_many(&third_party, &cids, round).expect("there is room");
+    }
+    let back_up = || {
+        let to = disk.root.join("copy");
+        server.run(&["backup", "--to", to.to_str().expect("text")])
+    };
+    let copy = disk.path().join("copy");
+    let mut left = disk.free();
+    let refused = loop {
+        disk.fill_up_to(left);
+        let output = back_up();
+        if !output.status.success() {
+            break output;
+        }
+        fs::remove_dir_all(&copy).expect("it was written");
+        left = left
+            .checked_sub(STEP)
+            .expect("a backup takes more than nothing");
+    };
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        said.contains("bytes of the disk") && said.contains("are free"),
+        "{said}"
+    );
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(!copy.exists(), "what was written of it is gone");
+    push(&third_party, cids[0]).expect("the store has the room that it keeps");
+    assert_eq!(readiness(&third_party), 200);
+    disk.make_room();
+    let output = back_up();
+    assert!(output.status.success(), "{output:?}");
 }
