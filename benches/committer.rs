@@ -3,9 +3,12 @@
 //!
 //! `cargo bench --bench committer [-- --seconds S] [--pushes N]`; prints names and values, asserts nothing. What N pushes
 //! take on disk is told without the journal, which has a bound of its own whatever is stored, and again after their day, if
-//! there is a `faketime`. Latencies are from the
-//! submission to the commit's event; the one thread that submits and listens sleeps some 50 us when it has nothing to do.
+//! there is a `faketime`. Latencies are from the time at which a push was due to the commit's event, of a flood from its
+//! submission; the one thread that submits and listens sleeps some 50 us when it has nothing to do. The paced run comes
+//! behind the flood in the same store: what that left to merge is merged beside it.
 
+#[path = "../server/allocator.rs"]
+mod allocator;
 mod filling;
 
 use std::fs::OpenOptions;
@@ -25,10 +28,6 @@ use server_core::op::{Committed, Done, Op, Submitted};
 
 use filling::{APP, SHARDS, committer, create_app, now_ms, open, register, size_of};
 
-/// As in `serve`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const DEVICES: u64 = 10_000;
 const BODY_LEN: usize = 200;
 /// How long a message is kept.
@@ -41,6 +40,9 @@ const EXPIRED_AFTER: &str = "+5d";
 const STUCK: Duration = Duration::from_secs(30);
 
 fn main() {
+    // As `serve` does.
+    allocator::tune();
+    server::preflight::take_small_pages();
     let (mut seconds, mut pushes) = (4, 1_000_000);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -126,7 +128,8 @@ impl Bench {
     /// Submits for `length`, at a rate or as fast as the rings take it, and waits for all commits.
     fn run(&mut self, rate: Option<f64>, length: Duration) -> Run {
         let first = self.next;
-        let mut submitted: Vec<Instant> = Vec::new();
+        // When each was due; of a flood, when it was submitted.
+        let mut dues: Vec<Instant> = Vec::new();
         let mut waits_us: Vec<u64> = Vec::new();
         let began = Instant::now();
         let (mut news, mut ended) = (began, 0);
@@ -135,10 +138,12 @@ impl Bench {
             let since = began.elapsed();
             let due = rate.map_or(u64::MAX, |rate| (since.as_secs_f64() * rate) as u64);
             while since < length && self.next - first < due && self.submit() {
-                submitted.push(Instant::now());
+                let count = dues.len() as f64 + 1.0;
+                let at = rate.map(|rate| began + Duration::from_secs_f64(count / rate));
+                dues.push(at.unwrap_or_else(Instant::now));
                 idle = false;
                 // What is done is looked at between two batches.
-                if submitted.len().is_multiple_of(256) {
+                if dues.len().is_multiple_of(256) {
                     break;
                 }
             }
@@ -151,7 +156,7 @@ impl Bench {
                 news = Instant::now();
                 match done {
                     Done::Accepted { ticket, .. } => {
-                        let at = submitted[(ticket.0 - first) as usize];
+                        let at = dues[(ticket.0 - first) as usize];
                         waits_us.push(at.elapsed().as_micros() as u64);
                     }
                     _ => self.refused += 1,

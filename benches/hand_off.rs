@@ -2,9 +2,9 @@
 //! as a shard's is.
 //!
 //! `cargo bench --bench hand_off [-- --json] [--runs N]`; prints a table, asserts nothing. Saturated: the time of one message
-//! when the sender never pauses. Latency: from the send to the receiver's hand, one message each
+//! when the sender never pauses. Latency: from the time at which it was due to the receiver's hand, one message each
 //! [`PAUSE`], with a receiver that sleeps and with one that works on a broadcast all the time; beside
-//! the sleeping one its floor, a thread that blocks on an `eventfd` and nothing else. Sender and
+//! the sleeping one its floor, a thread that blocks on an `eventfd` and nothing else. The three take turns. Sender and
 //! receiver have a core each.
 
 use std::cell::Cell;
@@ -32,7 +32,8 @@ const PAUSE: Duration = Duration::from_micros(200);
 const RING: usize = 4096;
 /// Messages that a shard takes before others may run.
 const SLICE: usize = 64;
-/// What a shard does of a broadcast before it yields: 64 sends of some ten microseconds.
+/// What a shard does of a broadcast before it yields: the frames of a commit, some hundred microseconds, and the sends of a
+/// turn (`limits::SENDS_PER_TURN`, and one for each of some commits taken with it), of some ten microseconds each.
 const WORK: Duration = Duration::from_micros(640);
 /// Longer counts as this.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -56,10 +57,16 @@ fn main() {
             runs = number.expect("a number of runs");
         }
     }
-    let nanos = median((0..runs).map(|_| saturated()).collect());
-    let floor = latencies(runs, floor);
-    let idle = latencies(runs, || into_a_shard(Beside::Nothing));
-    let busy = latencies(runs, || into_a_shard(Beside::Broadcast));
+    let mut nanos = Vec::new();
+    let (mut floors, mut idles, mut busies) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        nanos.push(saturated());
+        floors.push(floor());
+        idles.push(into_a_shard(Beside::Nothing));
+        busies.push(into_a_shard(Beside::Broadcast));
+    }
+    let nanos = median(nanos);
+    let (floor, idle, busy) = (marks(&floors), marks(&idles), marks(&busies));
     if as_json {
         let (fp50, fp99) = floor;
         let ((ip50, ip99), (bp50, bp99)) = (idle, busy);
@@ -89,8 +96,7 @@ fn median(mut of: Vec<f64>) -> f64 {
 }
 
 /// Medians of the 50 % and 99 % marks, in microseconds.
-fn latencies(runs: usize, run: impl Fn() -> Histogram<u64>) -> (f64, f64) {
-    let runs: Vec<Histogram<u64>> = (0..runs).map(|_| run()).collect();
+fn marks(runs: &[Histogram<u64>]) -> (f64, f64) {
     let mark = |quantile: f64| {
         let marks = runs.iter().map(|run| run.value_at_quantile(quantile));
         median(marks.map(|nanos| nanos as f64 / 1000.0).collect())
@@ -181,7 +187,7 @@ fn saturated() -> f64 {
     begun.elapsed().as_nanos() as f64 / MANY as f64
 }
 
-/// Calls `send` each [`PAUSE`].
+/// Calls `send` each [`PAUSE`], with the time at which it was due, however late it is.
 fn paced(mut send: impl FnMut(Instant)) {
     pin(SENDER_CPU);
     let mut due = Instant::now() + PAUSE;
@@ -189,24 +195,24 @@ fn paced(mut send: impl FnMut(Instant)) {
         while Instant::now() < due {
             std::hint::spin_loop();
         }
+        send(due);
         due += PAUSE;
-        send(Instant::now());
     }
 }
 
 fn into_a_shard(beside: Beside) -> Histogram<u64> {
     let mut seen = Some(histogram());
     let mut left = FEW;
-    let (mut sender, executor) = on_a_shard(beside, move |sent: Instant| {
+    let (mut sender, executor) = on_a_shard(beside, move |due: Instant| {
         let histogram = seen.as_mut()?;
-        histogram.saturating_record(sent.elapsed().as_nanos() as u64);
+        histogram.saturating_record(due.elapsed().as_nanos() as u64);
         left -= 1;
         if left == 0 { seen.take() } else { None }
     });
-    paced(|now| {
-        let mut message = Some(now);
-        while let Some(now) = message.take() {
-            message = sender.send(now).err();
+    paced(|due| {
+        let mut message = Some(due);
+        while let Some(due) = message.take() {
+            message = sender.send(due).err();
         }
     });
     executor.join().expect("it ends well")
@@ -216,7 +222,7 @@ fn into_a_shard(beside: Beside) -> Histogram<u64> {
 fn floor() -> Histogram<u64> {
     let fd: OwnedFd = eventfd(0, EventfdFlags::CLOEXEC).expect("an eventfd");
     let mut bell = File::from(fd.try_clone().expect("a second handle"));
-    let (times, sent) = mpsc::sync_channel::<Instant>(RING);
+    let (times, due) = mpsc::sync_channel::<Instant>(RING);
     let reader = std::thread::spawn(move || {
         pin(RECEIVER_CPU);
         let mut bell = File::from(fd);
@@ -224,15 +230,15 @@ fn floor() -> Histogram<u64> {
         let mut left = FEW;
         while left > 0 {
             bell.read_exact(&mut [0; 8]).expect("it rings");
-            while let Ok(sent) = sent.try_recv() {
-                histogram.saturating_record(sent.elapsed().as_nanos() as u64);
+            while let Ok(due) = due.try_recv() {
+                histogram.saturating_record(due.elapsed().as_nanos() as u64);
                 left -= 1;
             }
         }
         histogram
     });
-    paced(|now| {
-        times.send(now).expect("the reader lives");
+    paced(|due| {
+        times.send(due).expect("the reader lives");
         bell.write_all(&1u64.to_ne_bytes()).expect("it rings");
     });
     reader.join().expect("it ends well")

@@ -1,5 +1,5 @@
 //! What a million registered devices cost: memory, the time of an expression of eight conditions, and of a
-//! start over a store that holds them with tags and a message each.
+//! start over a store that holds them with tags and a message each, with its files in the kernel's cache and without.
 //!
 //! `cargo bench --bench million [-- --devices N] [--bare]`; prints a table, asserts nothing. `--bare`: devices without tags
 //! and messages, for the memory of one that is registered and away. The devices are
@@ -10,6 +10,7 @@ mod filling;
 #[path = "million/held.rs"]
 mod held;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::ClientId;
+use rustix::fs::{Advice, fadvise};
 use server::store::recovery;
 use server_core::command::{Push, Reach, Storage};
 use server_core::devices::{Device, Devices};
@@ -58,16 +60,17 @@ fn main() {
     let loaded = load(&store_path);
     expression(&loaded);
     drop(loaded);
-    start(dir.path());
+    start(dir.path(), Cache::Warm);
+    start(dir.path(), Cache::Cold);
 }
 
 /// The memory of devices that are registered and nothing else, beside a server that has none.
 fn memory(dir: &Path, devices_len: u64) {
     let (none, all) = (dir.join("none"), dir.join("all"));
     fill(&none.join("store"), 0, false);
-    let none_kib = start(&none);
+    let none_kib = start(&none, Cache::Warm);
     let on_disk = fill(&all.join("store"), devices_len, false);
-    let all_kib = start(&all);
+    let all_kib = start(&all, Cache::Warm);
     println!(
         "a registered device: {:.1} bytes of memory, {:.1} on disk",
         all_kib.saturating_sub(none_kib) as f64 * 1024.0 / devices_len as f64,
@@ -227,10 +230,39 @@ fn expression(shards: &[Devices]) {
     );
 }
 
+/// Where a start finds what it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cache {
+    /// As after an ordinary restart: the kernel has it in memory.
+    Warm,
+    /// As after a start of the machine: on the disk.
+    Cold,
+}
+
+impl Cache {
+    fn prepare(self, path: &Path) {
+        if self == Cache::Warm {
+            return;
+        }
+        for entry in std::fs::read_dir(path).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                self.prepare(&path);
+            } else {
+                let file = File::open(&path).expect("our own file");
+                // Only what is on the disk is let go.
+                file.sync_all().expect("synced");
+                fadvise(&file, 0, None, Advice::DontNeed).expect("advised");
+            }
+        }
+    }
+}
+
 /// Starts the real server over the store: the time from its start to `ready`. Its memory in KiB, the least of all starts.
-fn start(dir: &Path) -> u64 {
+fn start(dir: &Path, cache: Cache) -> u64 {
     let mut least_kib = u64::MAX;
     for round in 1..=3 {
+        cache.prepare(dir);
         let started = Instant::now();
         let mut server = Command::new(env!("CARGO_BIN_EXE_ringpost"))
             .args([
@@ -251,6 +283,9 @@ fn start(dir: &Path) -> u64 {
         BufReader::new(stdout).read_line(&mut line).expect("a line");
         let took = started.elapsed();
         let status = std::fs::read_to_string(format!("/proc/{}/status", server.id()));
+        server.kill().expect("it lives");
+        server.wait().expect("it ends");
+        assert!(line.starts_with("ready "), "the server did not start");
         let rss_kib = status
             .unwrap_or_default()
             .lines()
@@ -264,13 +299,11 @@ fn start(dir: &Path) -> u64 {
             .unwrap_or(0_u64);
         least_kib = least_kib.min(rss_kib);
         println!(
-            "start {round} to ready: {:.2} s, {} MiB resident; {}",
+            "{} start {round} to ready: {:.2} s, {} MiB resident",
+            if cache == Cache::Cold { "cold" } else { "warm" },
             took.as_secs_f64(),
             rss_kib / 1024,
-            line.split_whitespace().next().unwrap_or("no line")
         );
-        server.kill().expect("it lives");
-        server.wait().expect("it ends");
     }
     least_kib
 }

@@ -21,13 +21,11 @@ pub(crate) fn tune() {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    /// By this the option is known: no other has this value.
-    const UNTUNED_MS: c_long = 1000;
-
     #[test]
     fn given_no_word_in_the_environment_when_tuned_should_keep_empty_pages_for_ten_milliseconds() {
+        use super::*;
+        // By this the option is known: no other has this value.
+        const UNTUNED_MS: c_long = 1000;
         // SAFETY: both read or write one number of a table of options.
         let read = || unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };
         let before = read();

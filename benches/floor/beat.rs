@@ -41,7 +41,7 @@ impl Beat {
         }
         let due = self.since.elapsed().as_millis() as u64 * u64::from(self.rate) / 1000;
         let count = due.saturating_sub(self.pushed).min(TURN_MAX);
-        self.pushed = due.max(self.pushed);
+        self.pushed += count;
         floor.push_in_turn(count as usize, &self.text, wire);
     }
 }

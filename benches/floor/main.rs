@@ -4,6 +4,8 @@
 //! `cargo bench --bench ringpost-floor -- serve --data DIR` prints a line when it is ready, as the server does, and serves
 //! until it is ended; `ringpost-sim load` takes the `bootstrap.json` in DIR.
 
+#[path = "../../server/allocator.rs"]
+mod allocator;
 mod beat;
 mod buffers;
 mod door;
@@ -24,10 +26,6 @@ use self::beat::Beat;
 use self::floor::Floor;
 use self::ring::Hearing;
 use self::session::Keeping;
-
-// As in the server: memory is compared.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Debug, Parser)]
 #[command(name = "ringpost-floor")]
@@ -75,6 +73,9 @@ enum By {
 }
 
 fn main() -> ExitCode {
+    // As the server does: memory is compared.
+    allocator::tune();
+    server::preflight::take_small_pages();
     let Some(Command::Serve(serve)) = Arguments::parse().command else {
         println!("ringpost-floor measures nothing by itself: benches/targets.py runs it");
         return ExitCode::SUCCESS;
