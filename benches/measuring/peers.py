@@ -1,4 +1,4 @@
-"""Other servers beside ours: memory of an idle TLS subscriber, CPU of a broadcast by message received.
+"""Other servers beside ours: memory and CPU of a TLS subscriber, CPU of a message to one and to all.
 
 Owner: nobody. Always: the subscribers are this process's, in Python, one after the other through the handshake; only the
 server's own memory and CPU are figures. What is not installed is said to be so. Nothing is stored: QoS 1 in memory, and
@@ -16,10 +16,19 @@ import subprocess
 import tempfile
 import time
 
-from .subjects import Failure, started
+from .subjects import Failure, ended, started
 from .table import Row, missing
 
+# Every topic has three characters, so that every message has one length.
 TOPIC = "all"
+DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def topic_of(number):
+    """That of one subscriber alone."""
+    return "".join(DIGITS[number // 36 ** place % 36] for place in (2, 1, 0))
+
+
 PAYLOAD = b"x" * 128
 READY_WAIT = 20
 RECEIVE_WAIT = 60
@@ -51,13 +60,14 @@ class Mqtt:
         read_exactly(sock, 4)
 
     @staticmethod
-    def subscribe(sock):
-        sock.sendall(mqtt_packet(0x82, struct.pack(">H", 1) + field(TOPIC.encode()) + bytes([1])))
-        read_exactly(sock, 5)
+    def subscribe(sock, topics):
+        wanted = b"".join(field(topic.encode()) + bytes([1]) for topic in topics)
+        sock.sendall(mqtt_packet(0x82, struct.pack(">H", 1) + wanted))
+        read_exactly(sock, 4 + len(topics))
 
     @staticmethod
-    def publish(sock, number):
-        body = field(TOPIC.encode()) + struct.pack(">H", number + 1) + PAYLOAD
+    def publish(sock, topic, number):
+        body = field(topic.encode()) + struct.pack(">H", 1 + number % 65_535) + PAYLOAD
         sock.sendall(mqtt_packet(0x32, body))
 
     @staticmethod
@@ -94,13 +104,14 @@ class Redis:
         pass
 
     @staticmethod
-    def subscribe(sock):
-        sock.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\nall\r\n")
-        read_exactly(sock, len(b"*3\r\n$9\r\nsubscribe\r\n$3\r\nall\r\n:1\r\n"))
+    def subscribe(sock, topics):
+        for topic in topics:
+            sock.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\n" + topic.encode() + b"\r\n")
+            read_exactly(sock, len(b"*3\r\n$9\r\nsubscribe\r\n$3\r\nall\r\n:1\r\n"))
 
     @staticmethod
-    def publish(sock, number):
-        sock.sendall(b"*3\r\n$7\r\nPUBLISH\r\n$3\r\nall\r\n$128\r\n" + PAYLOAD + b"\r\n")
+    def publish(sock, topic, number):
+        sock.sendall(b"*3\r\n$7\r\nPUBLISH\r\n$3\r\n" + topic.encode() + b"\r\n$128\r\n" + PAYLOAD + b"\r\n")
 
     @staticmethod
     def parse(unread):
@@ -116,14 +127,14 @@ class Nats:
 
     @staticmethod
     def before_tls(sock):
-        while sock.recv(1) != b"\n":
+        while read_exactly(sock, 1) != b"\n":
             pass
 
     @staticmethod
     def await_pong(sock):
         seen = b""
         while not seen.endswith(b"PONG\r\n"):
-            seen += sock.recv(4096)
+            seen += read_exactly(sock, 1)
 
     @staticmethod
     def greet(sock, number):
@@ -131,13 +142,15 @@ class Nats:
         Nats.await_pong(sock)
 
     @staticmethod
-    def subscribe(sock):
-        sock.sendall(b"SUB all 1\r\nPING\r\n")
+    def subscribe(sock, topics):
+        for id, topic in enumerate(topics, 1):
+            sock.sendall(b"SUB " + topic.encode() + b" %d\r\n" % id)
+        sock.sendall(b"PING\r\n")
         Nats.await_pong(sock)
 
     @staticmethod
-    def publish(sock, number):
-        sock.sendall(b"PUB all 128\r\n" + PAYLOAD + b"\r\n")
+    def publish(sock, topic, number):
+        sock.sendall(b"PUB " + topic.encode() + b" 128\r\n" + PAYLOAD + b"\r\n")
 
     @staticmethod
     def parse(unread):
@@ -189,11 +202,83 @@ def nats(folder, port):
     return ["nats-server", "-c", str(config)]
 
 
-DEBIAN = {"mosquitto": (mosquitto, Mqtt), "redis-server": (redis, Redis), "nats-server": (nats, Nats)}
+def rumqttd(folder, port):
+    config = folder / "rumqttd.toml"
+    config.write_text(f"""id = 0
+[router]
+id = 0
+max_connections = 20000
+max_outgoing_packet_count = 200
+max_segment_size = 104857600
+max_segment_count = 10
+[v4.1]
+name = "v4"
+listen = "127.0.0.1:{port}"
+next_connection_delay_ms = 0
+[v4.1.tls]
+capath = "{folder}/ca.pem"
+certpath = "{folder}/device.pem"
+keypath = "{folder}/device.key"
+[v4.1.connections]
+connection_timeout_ms = 60000
+max_payload_size = 20480
+max_inflight_count = 100
+dynamic_filters = true
+""")
+    return ["rumqttd", "-q", "-c", str(config)]
+
+
+def rmqtt(folder, port):
+    config = folder / "rmqtt.toml"
+    config.write_text(f"""[node]
+id = 1
+[rpc]
+server_addr = "127.0.0.1:{free_port()}"
+[log]
+to = "console"
+level = "warn"
+dir = "{folder}/log"
+[plugins]
+dir = "{folder}/plugins"
+default_startups = []
+[listener.tls.external]
+enable = true
+addr = "127.0.0.1:{port}"
+workers = 2
+max_connections = 100000
+max_handshaking_limit = 20000
+handshake_timeout = "60s"
+max_packet_size = "1m"
+backlog = 4096
+idle_timeout = "600s"
+allow_anonymous = true
+min_keepalive = 0
+max_keepalive = 65535
+max_inflight = 64
+max_mqueue_len = 1000
+max_qos_allowed = 2
+nodelay = true
+cert = "{folder}/device.pem"
+key = "{folder}/device.key"
+""")
+    (folder / "plugins").mkdir()
+    return ["rmqttd", "-f", str(config)]
+
+
+# By the name of the program: how it is started, how it is spoken to, and where it is from.
+DEBIAN = "Debian's package of that name"
+CRATES = "cargo install --root target/peers --locked {}"
+PEERS = {
+    "mosquitto": (mosquitto, Mqtt, DEBIAN),
+    "redis-server": (redis, Redis, DEBIAN),
+    "nats-server": (nats, Nats, DEBIAN),
+    "rumqttd": (rumqttd, Mqtt, CRATES.format("rumqttd")),
+    "rmqttd": (rmqtt, Mqtt, CRATES.format("rmqttd")),
+}
 
 
 def program(name):
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:target/peers/bin")
 
 
 def resident(pid):
@@ -222,7 +307,7 @@ class Subscribers:
         self.selector = selectors.DefaultSelector()
         for number in range(count):
             sock = self.open(number)
-            speech.subscribe(sock)
+            speech.subscribe(sock, [TOPIC, topic_of(number)])
             sock.setblocking(False)
             self.selector.register(sock, selectors.EVENT_READ, [b""])
             self.socks.append(sock)
@@ -263,35 +348,42 @@ class Subscribers:
         self.selector.close()
 
 
-def measured(pid, port, speech, count, broadcasts):
-    """Bytes of an idle subscriber, and microseconds of a message."""
-    before = resident(pid)
+def measured(pid, port, speech, sizes):
+    """What it takes, by what it is taken for."""
+    count, broadcasts, singles = sizes["peer_subscribers"], sizes["peer_broadcasts"], sizes["peer_singles"]
+    memory, began = resident(pid), cpu_us(pid)
     subscribers = Subscribers(port, speech, count)
     try:
         time.sleep(SETTLE)
-        each = (resident(pid) - before) / count
+        taken = {"memory": (resident(pid) - memory) / count, "login": (cpu_us(pid) - began) / count}
         publisher = subscribers.open(count)
         began = cpu_us(pid)
         for number in range(broadcasts):
-            speech.publish(publisher, number)
+            speech.publish(publisher, TOPIC, number)
             subscribers.receive(count)
         time.sleep(SETTLE)
-        cost = (cpu_us(pid) - began) / (count * broadcasts)
+        taken["broadcast"] = (cpu_us(pid) - began) / (count * broadcasts)
+        began = cpu_us(pid)
+        for number in range(singles):
+            speech.publish(publisher, topic_of(number % count), broadcasts + number)
+            subscribers.receive(1)
+        time.sleep(SETTLE)
+        taken["single"] = (cpu_us(pid) - began) / singles
         publisher.close()
-        return each, cost
+        return taken
     finally:
         subscribers.close()
 
 
-def run(name, start, speech, count, broadcasts, certificate):
-    with tempfile.TemporaryDirectory(prefix="ringpost-peers-") as folder:
+def run(name, start, speech, sizes, certificate):
+    with tempfile.TemporaryDirectory(prefix="ringpost-peers-", ignore_cleanup_errors=True) as folder:
         folder = pathlib.Path(folder)
         folder.chmod(0o755)
         for file, content in certificate.items():
             (folder / file).write_bytes(content)
         port = free_port()
         command = start(folder, port)
-        command[0] = program(name)
+        command[0] = str(pathlib.Path(program(name)).resolve())
         with open(folder / "log", "wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
@@ -306,10 +398,9 @@ def run(name, start, speech, count, broadcasts, certificate):
                         raise Failure(f"{name} did not start: {said[-300:]}") from None
                     time.sleep(0.1)
             time.sleep(SETTLE)
-            return measured(process.pid, port, speech, count, broadcasts)
+            return measured(process.pid, port, speech, sizes)
         finally:
-            process.terminate()
-            process.wait(READY_WAIT)
+            ended(process)
 
 
 def certificate_of(loads):
@@ -319,35 +410,35 @@ def certificate_of(loads):
         return {name: (tls / name).read_bytes() for name in ("device.pem", "device.key", "ca.pem")}
 
 
-def rows(loads, sizes, running):
-    """Two rows for each peer. `running`: MQTT servers that run already, by name: (pid, port)."""
-    count, broadcasts = sizes["peer_subscribers"], sizes["peer_broadcasts"]
+def rows(loads, sizes, wanted):
+    """The rows of each peer."""
     certificate = certificate_of(loads)
-    found = []
-    for name, (start, speech) in DEBIAN.items():
+    for name, (start, speech, source) in PEERS.items():
         if program(name) is None:
-            found.append(missing(f"peer {name}", "not installed", "-", "Debian's package of that name"))
+            yield missing(f"peer {name}", "not installed", "-", source)
             continue
-        found += of(name, speech, lambda: run(name, start, speech, count, broadcasts, certificate), loads.runs, count)
-    for name, at in running.items():
-        if at is None:
-            found.append(missing(f"peer {name}", "not running", "-", f"--{name} PID:PORT of one that has TLS"))
+        results, failures = [], []
+        for _ in range(loads.runs):
+            try:
+                results.append(run(name, start, speech, sizes, certificate))
+            except (Failure, OSError) as failure:
+                failures.append(str(failure))
+        if not results:
+            yield missing(f"peer {name}", "failed", "-", failures[-1])
             continue
-        found += of(name, Mqtt, lambda: measured(*at, Mqtt, count, broadcasts), loads.runs, count)
-    return found
+        for row in of(name, speech, sizes, results):
+            row.notes.extend(f"a run failed: {why}" for why in failures)
+            yield row
 
 
-def of(name, speech, once, runs, count):
-    try:
-        results = [once() for _ in range(runs)]
-    except (Failure, OSError) as failure:
-        return [missing(f"peer {name}", "failed", "-", str(failure))]
-    memory = [each for each, _ in results]
-    cost = [cost for _, cost in results]
+def of(name, speech, sizes, results):
+    count = sizes["peer_subscribers"]
     acked = "acked" if speech.acked else "not acked"
-    return [
-        Row(f"peer {name}", f"user memory per idle TLS subscriber, {count:,}", "-", "B", statistics.median(memory),
-            runs={name: memory}),
-        Row(f"peer {name}", f"CPU per message of a broadcast to {count:,}, {acked}, in memory", "-", "us",
-            statistics.median(cost), runs={name: cost}),
-    ]
+    for what, unit, sentence in (
+        ("memory", "B", f"user memory per idle TLS subscriber, {count:,}"),
+        ("login", "us", "CPU per full login with its subscriptions, one after the other"),
+        ("broadcast", "us", f"CPU per message of a broadcast to {count:,}, {acked}, in memory"),
+        ("single", "us", f"CPU per message to one, one after the other, {acked}, in memory"),
+    ):
+        given = [result[what] for result in results]
+        yield Row(f"peer {name}", sentence, "-", unit, statistics.median(given), runs={name: given})

@@ -5,6 +5,7 @@ folder, when the block ends.
 """
 
 import contextlib
+import hashlib
 import json
 import pathlib
 import select
@@ -20,6 +21,7 @@ END_WAIT = 30
 FLOORS = {
     "epoll-rustls": ["--by", "epoll", "--tls", "rustls"],
     "epoll-keys": ["--by", "epoll", "--tls", "keys"],
+    "ring-rustls": ["--by", "ring", "--tls", "rustls"],
     "ring-keys": ["--by", "ring", "--tls", "keys"],
     "ring-poll-keys": ["--by", "ring-poll", "--tls", "keys"],
 }
@@ -74,6 +76,10 @@ class Programs:
         self.hand_off = str(built["hand_off"])
         self.million = str(built["million"])
 
+    def sums(self):
+        """What was measured, whatever the commit says: SHA-256 of each program."""
+        return {name: hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest() for name, path in vars(self).items()}
+
 
 class Subject:
     """A program that serves."""
@@ -85,36 +91,55 @@ class Subject:
         self.bootstrap = folder / "data" / "bootstrap.json"
 
 
-def command_of(programs, name, folder, options):
-    data = ["--data", str(folder / "data")]
+def words_of(name, options):
+    """How it is started, but for its folder."""
     if name in FLOORS:
-        return [programs.floor, "serve", *FLOORS[name], *data, *options]
+        return ["serve", *FLOORS[name], *options]
+    return ["serve", "--log", "warn", "--device", "127.0.0.1:0", "--http", "127.0.0.1:0", *options]
+
+
+def shown(name, options):
+    if name in FLOORS:
+        return " ".join(["ringpost-floor", *words_of(name, options)])
+    return " ".join(["ringpost", *words_of(name, options), "--config (heartbeat.min_s = 5)"])
+
+
+def command_of(programs, name, folder, options):
+    words = [*words_of(name, options), "--data", str(folder / "data")]
+    if name in FLOORS:
+        return [programs.floor, *words]
     config = folder / "ringpost.toml"
     config.write_text(CONFIG.format(heartbeat_min_s=5))
-    ports = ["--device", "127.0.0.1:0", "--http", "127.0.0.1:0"]
-    return [programs.server, "serve", "--config", str(config), "--log", "warn", *ports, *data, *options]
+    return [programs.server, *words, "--config", str(config)]
 
 
 @contextlib.contextmanager
 def started(programs, name, options=(), scratch=None):
     """A server ("server") or a floor, ready to be used."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ringpost-targets-", dir=scratch))
-    command = command_of(programs, name, folder, list(options))
-    log = open(folder / "log", "wb")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
     try:
-        _await_ready(process, name, folder)
-        yield Subject(name, process, folder)
-    finally:
-        process.terminate()
+        command = command_of(programs, name, folder, list(options))
+        with open(folder / "log", "wb") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL)
         try:
-            process.wait(END_WAIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-        log.close()
+            _await_ready(process, name, folder)
+            yield Subject(name, process, folder)
+        finally:
+            ended(process)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def ended(process, wait=END_WAIT):
+    """Ends a process of ours, in order if it does so within `wait` seconds."""
+    process.terminate()
+    try:
+        process.wait(wait)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
 
 
 def _await_ready(process, name, folder):
