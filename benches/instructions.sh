@@ -41,7 +41,9 @@ while read -r name now; do
         continue
     fi
     change=$(((now - before) * 1000 / before))
-    printf '%-14s %10s %10s %5d.%d %%\n' "$name" "$now" "$before" $((change / 10)) $((change < 0 ? -change % 10 : change % 10))
+    sign=$([ "$change" -lt 0 ] && echo - || true)
+    size=${change#-}
+    printf '%-14s %10s %10s %5s.%d %%\n' "$name" "$now" "$before" "$sign$((size / 10))" $((size % 10))
     if [ "$change" -gt 100 ]; then
         echo "instructions.sh: $name rose by more than 10 %" >&2
         failed=1

@@ -24,8 +24,8 @@ class Bench:
         self.loads = loads
         self.others = []
 
-    def said(self, program, words, wait=WAIT, **environment):
-        """What it printed."""
+    def said(self, program, words, wait=WAIT, codes=(0,), **environment):
+        """What it printed, if it ended with one of these codes."""
         name = pathlib.Path(program).name
         self.loads.note(" ".join([name, *words]))
         if self.loads.scratch:
@@ -40,7 +40,7 @@ class Bench:
             raise Failure(f"{name} took more than {wait} s") from None
         finally:
             _end_group(process)
-        if process.returncode != 0:
+        if process.returncode not in codes:
             raise Failure(f"{name} {' '.join(words)}: {(errors or out)[-500:]}")
         self.others.append((_busy_s() - _own_s() - before) / (time.monotonic() - since))
         return out

@@ -80,6 +80,7 @@ def quiet(loads, sizes, floors):
     row = compared("P3", f"CPU for {devices:,} idle devices, heartbeat {heartbeat} s", "%", "<= 0.3 %", reports, floors,
                    "server.cpu_cores", lambda figure, _: figure <= 0.003)
     row.figure, row.floor = 100 * row.figure, 100 * row.floor
+    row.runs = {name: [100 * cores for cores in given] for name, given in row.runs.items()}
     beats = statistics.median(heartbeats_of(report) for report in reports["server"])
     row.notes.append(f"{beats / seconds:.1f} heartbeats a second; server and floors ran at the same time")
     return row
