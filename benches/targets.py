@@ -195,14 +195,11 @@ def main():
     loads = Loads(programs, 1 if options.quick else options.runs, options.scratch)
     table = Table(path, loads, sizes, options.quick, about)
     groups = [group for group in GROUPS if group[0] & wanted]
-    if options.quick:
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
         # Quick figures mean nothing, so that they may disturb each other.
-        with concurrent.futures.ThreadPoolExecutor(6) as pool:
-            for rows in pool.map(lambda group: measured(group, loads, sizes, wanted), groups):
-                table.add(rows)
-    else:
-        for group in groups:
-            table.add(measured(group, loads, sizes, wanted))
+        over = pool.map if options.quick else map
+        for rows in over(lambda group: measured(group, loads, sizes, wanted), groups):
+            table.add(rows)
     print(text(table.rows))
     print("\n".join(["", *loads.commands]))
     if options.quick:

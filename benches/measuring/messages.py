@@ -68,24 +68,22 @@ def sustained(loads, sizes, wanted):
     devices, seconds = sizes["unicast_devices"], sizes["unicast_s"]
     # A push waits for a flush: with few connections their number would be what is measured.
     base = ["unicast", "--devices", devices, "--connections", sizes["flood_connections"]]
-    most = {}
-    for id, batch, limit in (("P7 most", 1, 60), ("P7 most batch", 200, 25)):
+    floods = (("P7 most", 1, 60), ("P7 most batch", 200, 25))
+    rates, told = {}, {}
+    for id, batch, limit in floods if "P7" in wanted else floods[:1]:
         offered = [*base, "--rate", sizes["flood_rate"], "--duration", max(2, seconds // 2), "--batch", batch]
         flooded = loads.interleaved(["server"], offered, seconds)
-        most[batch] = median(flooded["server"], "pushes.received_per_s")
-        row = compared(id, f"the same, {batch} in a request, as many as get through: {most[batch]:,.0f} a second", "us",
+        most = median(flooded["server"], "pushes.received_per_s")
+        row = compared(id, f"the same, {batch} in a request, as many as get through: {most:,.0f} a second", "us",
                        f"<= {limit} us", flooded, [], PER_MESSAGE, lambda figure, _, limit=limit: figure <= limit)
         # It is meant to refuse what is too much.
         row.marks = [mark for mark in row.marks if mark != "refused"]
-        row.notes.append(f"{most[batch] / batch:,.0f} requests a second")
-        if batch == 1:
-            flood_marks = row.marks
+        row.notes.append(f"{most / batch:,.0f} requests a second")
+        rates[batch], told[batch] = most, row.marks
         if "P7" in wanted:
             yield row
-        elif batch == 1:
-            break
     if "P8" in wanted:
-        yield from _latency(loads, sizes, base, most[1], flood_marks)
+        yield from _latency(loads, sizes, base, rates[1], told[1])
 
 
 def _latency(loads, sizes, base, most, flood_marks):
