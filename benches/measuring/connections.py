@@ -6,7 +6,6 @@ Owner: nobody. Always: server and floors take turns in one call; of several floo
 import statistics
 
 from .load import marks, median, pick
-from .subjects import Failure
 from .table import Row
 
 MEMORY_FLOORS = ["ring-poll-keys", "epoll-rustls"]
@@ -30,14 +29,16 @@ def compared(id, what, unit, target, reports, floors, path, met):
     """A row of a figure beside its floor."""
     figure = median(reports["server"], path)
     floor, whose = least(reports, floors, path) if floors else (None, None)
-    if floor is not None and floor <= 0:
-        raise Failure(f"{id}: the floor {whose} has {path} {floor}")
-    ratio = figure / floor if floor else None
-    row = Row(id, what, target, unit, figure, floor, ratio, met(figure, ratio))
+    # Few devices grow the kernel's slabs by less than the rest of the machine shrinks them.
+    is_noise = floor is not None and floor <= 0
+    ratio = figure / floor if floor and not is_noise else None
+    row = Row(id, what, target, unit, figure, floor, ratio, None if is_noise else met(figure, ratio))
     row.marks = marks([report for given in reports.values() for report in given])
     row.runs = values(reports, path)
     if whose:
         row.notes.append(f"floor: {whose}")
+    if is_noise:
+        row.notes.append(f"no verdict: the floor {whose} has {path} {floor}, the noise of the machine")
     row.notes.extend(f"a run failed: {why}" for why in reports.failures)
     return row
 
