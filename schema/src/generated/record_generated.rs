@@ -2808,6 +2808,7 @@ impl<'a> Group<'a> {
   pub const VT_PIECES: ::flatbuffers::VOffsetT = 32;
   pub const VT_VENDOR: ::flatbuffers::VOffsetT = 34;
   pub const VT_SKIPS_NOTIFY_OFF: ::flatbuffers::VOffsetT = 36;
+  pub const VT_REGISTERED_BY_MS: ::flatbuffers::VOffsetT = 38;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -2819,6 +2820,7 @@ impl<'a> Group<'a> {
     args: &'args GroupArgs<'args>
   ) -> ::flatbuffers::WIPOffset<Group<'bldr>> {
     let mut builder = GroupBuilder::new(_fbb);
+    builder.add_registered_by_ms(args.registered_by_ms);
     builder.add_expires_ms(args.expires_ms);
     builder.add_start_ms(args.start_ms);
     builder.add_accepted_ms(args.accepted_ms);
@@ -2959,6 +2961,13 @@ impl<'a> Group<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<bool>(Group::VT_SKIPS_NOTIFY_OFF, Some(false)).unwrap()}
   }
+  #[inline]
+  pub fn registered_by_ms(&self) -> u64 {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<u64>(Group::VT_REGISTERED_BY_MS, Some(0)).unwrap()}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Group<'_> {
@@ -2984,6 +2993,7 @@ impl ::flatbuffers::Verifiable for Group<'_> {
      .visit_field::<u16>("pieces", Self::VT_PIECES, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("vendor", Self::VT_VENDOR, false)?
      .visit_field::<bool>("skips_notify_off", Self::VT_SKIPS_NOTIFY_OFF, false)?
+     .visit_field::<u64>("registered_by_ms", Self::VT_REGISTERED_BY_MS, false)?
      .finish();
     Ok(())
   }
@@ -3006,6 +3016,7 @@ pub struct GroupArgs<'a> {
     pub pieces: u16,
     pub vendor: Option<::flatbuffers::WIPOffset<&'a str>>,
     pub skips_notify_off: bool,
+    pub registered_by_ms: u64,
 }
 impl<'a> Default for GroupArgs<'a> {
   #[inline]
@@ -3028,6 +3039,7 @@ impl<'a> Default for GroupArgs<'a> {
       pieces: 0,
       vendor: None,
       skips_notify_off: false,
+      registered_by_ms: 0,
     }
   }
 }
@@ -3106,6 +3118,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> GroupBuilder<'a, 'b, A> {
     self.fbb_.push_slot::<bool>(Group::VT_SKIPS_NOTIFY_OFF, skips_notify_off, false);
   }
   #[inline]
+  pub fn add_registered_by_ms(&mut self, registered_by_ms: u64) {
+    self.fbb_.push_slot::<u64>(Group::VT_REGISTERED_BY_MS, registered_by_ms, 0);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> GroupBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     GroupBuilder {
@@ -3144,6 +3160,7 @@ impl ::core::fmt::Debug for Group<'_> {
       ds.field("pieces", &self.pieces());
       ds.field("vendor", &self.vendor());
       ds.field("skips_notify_off", &self.skips_notify_off());
+      ds.field("registered_by_ms", &self.registered_by_ms());
       ds.finish()
   }
 }

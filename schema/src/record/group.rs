@@ -60,6 +60,9 @@ pub struct Group {
     pub vendor: Option<String>,
     /// Whether devices whose user switched notifications off are passed by.
     pub skips_notify_off: bool,
+    /// No device that was there when it began registered later, Unix milliseconds by any clock; 0 if it has not begun,
+    /// or did so before there was this field.
+    pub registered_by_ms: u64,
 }
 
 /// How messages stand.
@@ -128,6 +131,7 @@ impl Group {
                     pieces: self.pieces,
                     vendor,
                     skips_notify_off: self.skips_notify_off,
+                    registered_by_ms: self.registered_by_ms,
                 },
             )
         })
@@ -161,6 +165,7 @@ impl Group {
             pieces: group.pieces(),
             vendor: group.vendor().map(str::to_owned),
             skips_notify_off: group.skips_notify_off(),
+            registered_by_ms: group.registered_by_ms(),
         })
     }
 }

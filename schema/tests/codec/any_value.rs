@@ -175,7 +175,7 @@ prop_compose! {
     pub(crate) fn groups()(
         texts in (text(), text(), maybe_text()),
         numbers in any::<[u8; 4]>(),
-        times in any::<[u64; 3]>(),
+        times in any::<[u64; 4]>(),
         flags in any::<[bool; 3]>(),
         speed in any::<u32>(),
         pieces in any::<u16>(),
@@ -184,11 +184,12 @@ prop_compose! {
     ) -> Group {
         let (task_id, group_name, vendor) = texts;
         let [kind, state, app, active_days] = numbers;
-        let [accepted_ms, start_ms, expires_ms] = times;
+        let [accepted_ms, start_ms, expires_ms, registered_by_ms] = times;
         let [kept, active, skips_notify_off] = flags;
         Group {
             app: app.into(), task_id, group_name, kind, state, accepted_ms, start_ms, expires_ms, kept, speed,
             condition_heads, condition_values, active_days, active, pieces, vendor, skips_notify_off,
+            registered_by_ms,
         }
     }
 }

@@ -87,6 +87,7 @@ macro_rules! for_every_sample {
         $check("app_with_device_quotas", $crate::samples::app_with_device_quotas() $(, $more)?);
         $check("device_without_notifications", $crate::samples::device_without_notifications() $(, $more)?);
         $check("group_that_skips", $crate::samples::group_that_skips() $(, $more)?);
+        $check("group_that_began", $crate::samples::group_that_began() $(, $more)?);
         $check("profile_of_phone", $crate::samples::profile_of_phone() $(, $more)?);
         $check("receipt_of_upstream", $crate::samples::receipt_of_upstream() $(, $more)?);
         $check("upstreams", $crate::samples::upstreams() $(, $more)?);
@@ -246,6 +247,13 @@ pub(crate) fn device_without_notifications() -> Device {
 pub(crate) fn group_that_skips() -> Group {
     Group {
         skips_notify_off: true,
+        ..group()
+    }
+}
+
+pub(crate) fn group_that_began() -> Group {
+    Group {
+        registered_by_ms: 1_795_500_600_001,
         ..group()
     }
 }
@@ -411,6 +419,7 @@ pub(crate) fn group() -> Group {
         pieces: 2,
         vendor: Some("{\"strategy\":{\"default\":1}}".into()),
         skips_notify_off: false,
+        registered_by_ms: 0,
     }
 }
 

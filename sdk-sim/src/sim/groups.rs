@@ -35,6 +35,8 @@ pub(super) struct Many {
     pub(super) expires_ms: u64,
     pub(super) state: GroupState,
     start_ms: u64,
+    /// Who registers later, to the second, is not in it.
+    registered_by_ms: u64,
     audience: Audience,
     must: BTreeSet<ClientId>,
     may: BTreeSet<ClientId>,
@@ -56,8 +58,8 @@ struct Member {
 pub(super) struct Groups {
     /// The latest wall clock that any commit had.
     latest_ms: u64,
-    /// Whether a commit had an earlier wall clock than one before it.
-    was_set_back: bool,
+    /// The latest time at which a device registered.
+    registered_ms: u64,
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
     members: BTreeMap<ClientId, Member>,
@@ -69,13 +71,8 @@ pub(super) struct Groups {
 
 impl Many {
     fn has(&self, member: &Member) -> bool {
-        member.created_s <= self.start_ms / 1_000 && self.has_at_any_time(member)
-    }
-
-    /// The same, whenever the device registered: once the clock was set back, one that seems to
-    /// register in the future was there before.
-    fn has_at_any_time(&self, member: &Member) -> bool {
-        member.app == self.app
+        member.created_s <= self.registered_by_ms / 1_000
+            && member.app == self.app
             && self
                 .audience
                 .conditions
@@ -103,15 +100,7 @@ fn meets(member: &Member, condition: &Condition) -> bool {
 impl Groups {
     /// The clock of a commit shows this.
     pub(super) fn clock(&mut self, now_ms: u64) {
-        let sets_back = now_ms < self.latest_ms;
         self.latest_ms = self.latest_ms.max(now_ms);
-        if sets_back && !self.was_set_back {
-            self.was_set_back = true;
-            // Who registered behind the beginning of a push may now seem to do so in the future.
-            for cid in self.members.keys().copied().collect::<Vec<_>>() {
-                self.changed(cid);
-            }
-        }
     }
 
     /// A push to many.
@@ -162,6 +151,7 @@ impl Groups {
             tags: BTreeSet::new(),
         };
         self.members.insert(cid, member);
+        self.registered_ms = self.registered_ms.max(device.created_ms);
         self.changed(cid);
     }
 
@@ -186,7 +176,7 @@ impl Groups {
             if many.state != GroupState::Running {
                 continue;
             }
-            if many.has(member) || self.was_set_back && many.has_at_any_time(member) {
+            if many.has(member) {
                 many.may.insert(cid);
             } else {
                 many.must.remove(&cid);
@@ -263,6 +253,7 @@ impl Groups {
                 GroupKind::App => GroupState::Scheduled,
             },
             start_ms,
+            registered_by_ms: 0,
             audience: push.audience.clone(),
             must: BTreeSet::new(),
             may: BTreeSet::new(),
@@ -273,31 +264,25 @@ impl Groups {
         assert!(other.is_none(), "task {} was taken twice", push.task_id);
         self.all.insert(number, many);
         if push.kind == GroupKind::App && start_ms <= now_ms {
-            self.begins(number);
+            self.begins(number, now_ms);
         }
     }
 
-    fn begins(&mut self, number: GroupNo) {
+    /// Whoever is there when it begins is in it, by whatever clock he registered.
+    fn begins(&mut self, number: GroupNo, now_ms: u64) {
         let many = self.all.get_mut(&number).expect("it was taken");
         many.state = GroupState::Running;
-        let those = |wanted: &dyn Fn(&Member) -> bool| {
-            let members = self.members.iter();
-            let those = members.filter(|(_, member)| wanted(member));
-            those.map(|(cid, _)| *cid).collect()
-        };
-        let must: BTreeSet<ClientId> = those(&|member| many.has(member));
-        let may = match self.was_set_back {
-            true => those(&|member| many.has_at_any_time(member)),
-            false => must.clone(),
-        };
-        many.may = may;
+        many.registered_by_ms = self.registered_ms.max(now_ms);
+        let members = self.members.iter();
+        let those = members.filter(|(_, member)| many.has(member));
+        many.may = those.map(|(cid, _)| *cid).collect();
         if !self.gone.contains(&many.app) {
-            many.must = must;
+            many.must = many.may.clone();
         }
     }
 
     /// The time of a scheduled push has come, in the eyes of a shard.
-    pub(super) fn started(&mut self, number: GroupNo, latest_ms: u64) {
+    pub(super) fn started(&mut self, number: GroupNo, now_ms: u64, latest_ms: u64) {
         let many = self.get(number).expect("what is started was taken");
         if many.state == GroupState::Scheduled {
             let start_ms = many.start_ms;
@@ -305,7 +290,7 @@ impl Groups {
                 start_ms <= latest_ms,
                 "{number:?} is due at {start_ms} and begins at {latest_ms}"
             );
-            self.begins(number);
+            self.begins(number, now_ms);
         }
     }
 

@@ -118,7 +118,7 @@ impl Ledger {
                 }
             }
             (Op::StartGroup(group), Done::GroupStarted(_)) => {
-                self.groups.started(*group, self.latest_ms);
+                self.groups.started(*group, now_ms, self.latest_ms);
             }
             (
                 Op::Feedback {

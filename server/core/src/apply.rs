@@ -71,6 +71,7 @@ pub fn apply(
         closed: BTreeMap::new(),
         late: BTreeMap::new(),
         sums: SumsDelta::default(),
+        registered_ms: 0,
         apps: BTreeMap::new(),
         waiting: BTreeMap::new(),
         drop_before: None,
@@ -82,6 +83,7 @@ pub fn apply(
     }
     step.write_tallies()?;
     step.write_sums()?;
+    step.write_latest_registered()?;
     step.drop_days()?;
     Ok(Applied {
         writes: step.rows.writes,
@@ -101,6 +103,8 @@ struct Step<'a, R> {
     /// How many of those were acknowledged all the same.
     late: BTreeMap<Day, u64>,
     sums: SumsDelta,
+    /// The latest time at which a device of the batch registered, 0 if none did.
+    registered_ms: u64,
     /// What apps are set to, as far as it was looked up.
     apps: BTreeMap<AppNo, AppFacts>,
     /// What waits for devices of apps that limit it, as far as it was counted.

@@ -289,8 +289,7 @@ impl Devices {
     }
 
     /// The devices of an app that an audience has at this time and that registered by
-    /// `there_ms`, in order of their CIDs. One that registered later than now did so before the
-    /// clock was set back: it was there.
+    /// `there_ms`, in order of their CIDs.
     pub fn resolve(
         &self,
         app: AppNo,
@@ -301,7 +300,7 @@ impl Devices {
         let found = self.sets.resolve(app, &audience.conditions);
         let mut cids: Vec<ClientId> = self
             .those(&found, audience, wall_ms)
-            .filter(|(_, device)| device.was_there_at(there_ms) || !device.was_there_at(wall_ms))
+            .filter(|(_, device)| device.was_there_at(there_ms))
             .map(|(cid, _)| cid)
             .collect();
         cids.sort_unstable();

@@ -279,8 +279,9 @@ pub struct Running {
     pub app: AppNo,
     /// Whom it is for.
     pub audience: Audience,
-    /// Devices that registered later do not get it, in ms of Unix time.
-    pub start_ms: u64,
+    /// Devices that registered later do not get it, in ms of Unix time. Nobody who was there when
+    /// it began did, by whatever clock.
+    pub registered_by_ms: u64,
     /// When its messages expire, in ms of Unix time.
     pub expires_ms: u64,
     /// Whether they are stored.
@@ -298,7 +299,11 @@ impl Running {
             number,
             app: AppNo(group.app),
             audience: Audience::of_row(group),
-            start_ms: group.start_ms,
+            registered_by_ms: match group.registered_by_ms {
+                // It began before this was written down.
+                0 => u64::MAX,
+                by_ms => by_ms,
+            },
             expires_ms: group.expires_ms,
             kept: group.kept,
             speed: group.speed,
@@ -360,6 +365,18 @@ pub(crate) mod tests {
         ] {
             assert_eq!(GroupState::from_number(state as u8), state);
         }
+    }
+
+    #[test]
+    fn given_a_push_that_began_in_an_older_version_when_it_goes_on_should_pass_by_nobody() {
+        let by_ms = |registered_by_ms| {
+            let group = Group {
+                registered_by_ms,
+                ..row(GroupState::Running, 9_000)
+            };
+            Running::new(GroupNo(1), &group, Bytes::new()).registered_by_ms
+        };
+        assert_eq!((by_ms(0), by_ms(7_000)), (u64::MAX, 7_000));
     }
 
     #[test]

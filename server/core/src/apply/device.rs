@@ -3,8 +3,9 @@
 use protocol::ClientId;
 use schema::record::{Cursor, Device, Outcome};
 
-use super::{Step, made_on};
-use crate::keys;
+use super::{Step, made_on, number, put_number};
+use crate::ids::AppNo;
+use crate::keys::{self, meta};
 use crate::op::MessageEnd;
 use crate::rows::{Keyspace, Rows, RowsError};
 
@@ -29,6 +30,25 @@ impl<R: Rows> Step<'_, R> {
             .put(Keyspace::Reg, keys::client(cid), device.encode());
         self.count_registered(app, device.created_ms);
         Ok((cid, Some(device.clone())))
+    }
+
+    pub(super) fn count_registered(&mut self, app: AppNo, created_ms: u64) {
+        self.count_new_device(app, created_ms);
+        self.registered_ms = self.registered_ms.max(created_ms);
+    }
+
+    /// No device that is there registered later, by whatever clock: it may have been set back since.
+    pub(super) fn registered_by_ms(&self) -> Result<u64, RowsError> {
+        let before_ms = number(&self.rows, meta::LATEST_REGISTERED_MS)?;
+        Ok(before_ms.max(self.registered_ms).max(self.now_ms))
+    }
+
+    pub(super) fn write_latest_registered(&mut self) -> Result<(), RowsError> {
+        let name = meta::LATEST_REGISTERED_MS;
+        if self.registered_ms > number(&self.rows, name)? {
+            put_number(&mut self.rows.writes, name, self.registered_ms);
+        }
+        Ok(())
     }
 
     pub(super) fn forget(&mut self, cid: ClientId) -> Result<(), RowsError> {

@@ -27,7 +27,10 @@ impl<R: Rows> Step<'_, R> {
             });
         }
         let number = GroupNo(self.ids.next(self.now_ms, &mut self.rows.writes).0);
-        let group = self.row_of(app, push);
+        let mut group = self.row_of(app, push);
+        if group.state == GroupState::Running as u8 {
+            group.registered_by_ms = self.registered_by_ms()?;
+        }
         self.write_body(number, group.expires_ms, &push.body);
         let writes = &mut self.rows.writes;
         let task = Number { value: number.0 };
@@ -94,6 +97,7 @@ impl<R: Rows> Step<'_, R> {
                 .expect("a body has few pieces"),
             vendor: push.vendor.as_ref().map(|text| text.to_string()),
             skips_notify_off: push.skips_notify_off,
+            registered_by_ms: 0,
         }
     }
 
@@ -374,6 +378,7 @@ impl<R: Rows> Step<'_, R> {
             return Ok(());
         };
         group.state = GroupState::Running as u8;
+        group.registered_by_ms = self.registered_by_ms()?;
         self.write_group(number, &group);
         let running = Running::new(number, &group, body);
         self.tell_all(&Committed::GroupBegins(Box::new(running)));

@@ -239,7 +239,7 @@ impl Shard {
         let mut order = self.devices.resolve(
             running.app,
             &running.audience,
-            running.start_ms,
+            running.registered_by_ms,
             now.wall_ms,
         );
         order.retain(|cid| !walk.walked.iter().any(|walked| walked.covers(*cid)));

@@ -463,6 +463,56 @@ fn given_a_clock_that_was_set_back_when_pushed_to_many_should_reach_those_who_re
 }
 
 #[test]
+fn given_a_clock_that_is_set_forwards_when_a_push_to_many_is_on_its_way_to_a_shard_should_reach_all()
+ {
+    check(&format!(
+        "{ABCD}
+        clock -10m
+        group t1 body=x
+        commit hold
+        clock 10m
+        deliver            -> answered q taken t1
+        commit             -> push s2 1 x
+                           -> push s1 1 x
+        crash
+        tick 1s
+        rows A 1
+        rows B 1
+        rows C 1
+        rows D 1
+        "
+    ));
+}
+
+#[test]
+fn given_a_crash_and_a_clock_set_forwards_when_pushes_to_many_had_just_begun_should_reach_who_was_there()
+ {
+    check(&format!(
+        "{ABCD}
+        crash
+        clock -10m
+        group t1 in=1m body=x
+        commit             -> answered q taken t1
+        tick 61s
+        group t2 body=y
+        commit hold
+        crash
+        clock 15m
+        open s7
+        hello s7 register install=5
+        commit             -> welcome s7 E registered hb=240
+        tick 1s
+        commit
+        rows A 2
+        rows B 2
+        rows C 2
+        rows D 2
+        rows E 0
+        "
+    ));
+}
+
+#[test]
 fn given_a_clock_that_ran_ahead_when_a_body_went_with_its_day_should_push_nothing_empty() {
     check(&format!(
         "{ABCD}
