@@ -51,7 +51,8 @@ use interrupt::Interrupt;
 pub use inboxes::Inboxes;
 pub use terms::Terms;
 
-/// Events taken from the rings before others on this core may run: about half a millisecond.
+/// Events taken from the rings before others on this core may run: about half a millisecond of single
+/// pushes. What the commit of a walk brings is one event, of about 2 ms (`FAN_LEN_MAX`).
 const SLICE: usize = 64;
 
 /// Most ticks between two looks for connections that take nothing: all of them are looked at, so it
