@@ -111,7 +111,12 @@ struct Bench {
 impl Bench {
     fn over(path: &Path) -> Self {
         let mut committer = committer(open(path));
-        let mut ops = vec![Op::Boot, create_app()];
+        let mut ops = vec![
+            Op::Boot {
+                registered_by_ms: 0,
+            },
+            create_app(),
+        ];
         ops.extend((0..DEVICES).map(|n| register(n, cid(n))));
         committer.commit_now(ops).expect("committed");
         let mut heard = Inbox::new(&Bell::default());

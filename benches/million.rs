@@ -100,7 +100,12 @@ fn fill(path: &Path, devices_len: u64, with_all: bool) -> u64 {
     let store = open(path);
     let mut committer = committer(store.clone());
     let expires_ms = now_ms() + 7_200_000;
-    let mut ops = vec![Op::Boot, create_app()];
+    let mut ops = vec![
+        Op::Boot {
+            registered_by_ms: 0,
+        },
+        create_app(),
+    ];
     for n in 0..devices_len {
         let cid = cid(n);
         ops.push(register(n, cid));

@@ -208,7 +208,8 @@ impl Fleet {
         let telemetry = Telemetry::new(shards, held);
         let mut committer =
             Committer::new(store.clone(), Arc::clone(&telemetry), lifecycle.clone())?;
-        let epoch = prepare(&mut committer, &mut apps)?;
+        let by_ms = devices.iter().map(Devices::registered_by_ms).max();
+        let epoch = prepare(&mut committer, &mut apps, by_ms.unwrap_or(0))?;
         let registered = devices.iter().map(Devices::len).sum::<usize>();
         tracing::info!(
             apps = apps.len(),
@@ -487,8 +488,12 @@ fn devices(view: &View<'_>, shards: u16) -> Result<Vec<Devices>, RowsError> {
 }
 
 /// Raises the boot epoch and makes the first app; both are durable when this returns.
-fn prepare(committer: &mut Committer, apps: &mut Vec<App>) -> Result<u32, BootError> {
-    let mut ops = vec![Op::Boot];
+fn prepare(
+    committer: &mut Committer,
+    apps: &mut Vec<App>,
+    registered_by_ms: u64,
+) -> Result<u32, BootError> {
+    let mut ops = vec![Op::Boot { registered_by_ms }];
     if apps.is_empty() {
         ops.push(Op::CreateApp {
             ticket: None,

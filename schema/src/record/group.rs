@@ -60,8 +60,8 @@ pub struct Group {
     pub vendor: Option<String>,
     /// Whether devices whose user switched notifications off are passed by.
     pub skips_notify_off: bool,
-    /// No device that was there when it began registered later, Unix milliseconds by any clock; 0 if it has not begun,
-    /// or did so before there was this field.
+    /// No device that was there when it began registered later, Unix milliseconds by any clock; 0 if that is not known,
+    /// or it has not begun.
     pub registered_by_ms: u64,
 }
 

@@ -3,6 +3,7 @@
 use protocol::ClientId;
 use schema::record::{App, AppSettings};
 use server_core::apply::{Ids, apply};
+use server_core::devices::Devices;
 use server_core::event::ShardEvent;
 use server_core::group::Running;
 use server_core::ids::{AppNo, ShardNo};
@@ -53,7 +54,9 @@ impl World {
         self.ledger.groups.shards = shards;
         let mut apps = recovery::apps(&self.server.disk.rows).expect("memory reads");
         self.check_registered();
-        let epoch = self.prepare(&mut apps, shards);
+        let by_ms = devices.iter().map(Devices::registered_by_ms).max();
+        let by_ms = by_ms.expect("there are shards");
+        let epoch = self.prepare(&mut apps, shards, by_ms);
         self.trace.note(
             "start",
             [self.server.process, u64::from(shards), u64::from(epoch)],
@@ -120,8 +123,8 @@ impl World {
     }
 
     /// The ops of the start itself, durable before any shard runs.
-    fn prepare(&mut self, apps: &mut Vec<App>, shards: u16) -> u32 {
-        let mut ops = vec![Op::Boot];
+    fn prepare(&mut self, apps: &mut Vec<App>, shards: u16, registered_by_ms: u64) -> u32 {
+        let mut ops = vec![Op::Boot { registered_by_ms }];
         if apps.is_empty() {
             ops.extend(APPS.map(|name| Op::CreateApp {
                 ticket: None,

@@ -58,7 +58,7 @@ struct Member {
 pub(super) struct Groups {
     /// The latest wall clock that any commit had.
     latest_ms: u64,
-    /// The latest time at which a device registered.
+    /// Nobody who was there at the start, or came since, registered later.
     registered_ms: u64,
     all: BTreeMap<GroupNo, Many>,
     of_task: BTreeMap<(AppNo, Box<str>), GroupNo>,
@@ -141,6 +141,16 @@ impl Groups {
     pub(super) fn tags(&self, cid: ClientId) -> Vec<Box<str>> {
         let member = self.members.get(&cid);
         member.map_or(Vec::new(), |member| member.tags.iter().cloned().collect())
+    }
+
+    /// The server starts, and has read its devices.
+    pub(super) fn booted(&mut self, registered_by_ms: u64) {
+        let latest_s = self.members.values().map(|member| member.created_s).max();
+        self.registered_ms = latest_s.unwrap_or(0) * 1_000;
+        assert_eq!(
+            registered_by_ms, self.registered_ms,
+            "when the last of those who are there registered"
+        );
     }
 
     pub(super) fn registered(&mut self, cid: ClientId, device: &Device) {

@@ -150,6 +150,9 @@ impl Ledger {
                 }
                 self.accepted(*app, push, accepted, stored, now_ms);
             }
+            (Op::Boot { registered_by_ms }, Done::Booted { .. }) => {
+                self.groups.booted(*registered_by_ms);
+            }
             (Op::Register { device, .. }, Done::Registered { cid, new, .. }) => {
                 let app = AppNo(device.app);
                 self.devices.insert(*cid, app);

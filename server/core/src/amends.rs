@@ -7,7 +7,7 @@
 //! to is taken away, so that the repeat of a request whose task is lost is a new request; what follows
 //! from a row that stayed is written again.
 
-use schema::record::{AliasOfClient, App, Device, Number};
+use schema::record::{AliasOfClient, App, Number};
 
 use crate::apply::ID_CEILING_STEP_MS;
 use crate::check::{Fault, Mend, check_each};
@@ -44,12 +44,6 @@ pub fn numbers_after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, Row
         order = order.max(AliasOfClient::decode(row).map_or(0, |row| row.order));
         true
     })?;
-    let mut registered_ms = number(meta::LATEST_REGISTERED_MS)?;
-    rows.range(Keyspace::Reg, &[], &[], &mut |_, row| {
-        registered_ms =
-            registered_ms.max(Device::decode(row).map_or(0, |device| device.created_ms));
-        true
-    })?;
     let mut writes = WriteSet::default();
     for (name, value) in [
         (
@@ -58,7 +52,6 @@ pub fn numbers_after_loss(rows: &impl Rows, now_ms: u64) -> Result<WriteSet, Row
         ),
         (meta::BOOT_EPOCH, number(meta::BOOT_EPOCH)? + MARGIN),
         (meta::LAST_APP, app + MARGIN),
-        (meta::LATEST_REGISTERED_MS, registered_ms),
         (meta::BINDING_ORDER, order + MARGIN),
     ] {
         writes.put(Keyspace::Meta, name.to_vec(), Number { value }.encode());
@@ -113,7 +106,7 @@ pub fn mend_after_loss<E>(
 #[cfg(test)]
 mod tests {
     use protocol::ClientId;
-    use schema::record::{Binding, FirstAnswer};
+    use schema::record::{Binding, Device, FirstAnswer};
 
     use super::*;
     use crate::clock::Day;
@@ -139,20 +132,6 @@ mod tests {
         row.expect("memory reads").expect("written").value
     }
 
-    fn device(created_ms: u64) -> Device {
-        Device {
-            app: APP.0,
-            install: [5; 16],
-            secret_hash: [5; 32],
-            created_ms,
-            platform: 1,
-            sdk_version: "test".into(),
-            push_off: false,
-            blocked: false,
-            notify_off: false,
-        }
-    }
-
     #[test]
     fn given_a_store_that_lost_commits_when_amended_should_give_no_id_or_start_again() {
         let mut rows = MemoryRows::default();
@@ -169,21 +148,6 @@ mod tests {
             assert_eq!(number(&rows, meta::ID_CEILING_MS), ceiling_ms);
             assert_eq!(number(&rows, meta::BOOT_EPOCH), epoch);
         }
-    }
-
-    #[test]
-    fn given_devices_when_the_time_of_the_latest_is_lost_should_write_it_again() {
-        let mut before = WriteSet::default();
-        for (byte, created_ms) in [(1, 7_000), (2, 9_000), (3, 8_000)] {
-            let cid = ClientId::from_bytes([byte; 16]);
-            let row = device(created_ms);
-            before.put(Keyspace::Reg, keys::client(cid), row.encode());
-        }
-        let mut rows = MemoryRows::default();
-        rows.commit(before);
-        let numbers = numbers_after_loss(&rows, 1_000).expect("memory reads");
-        rows.commit(numbers);
-        assert_eq!(number(&rows, meta::LATEST_REGISTERED_MS), 9_000);
     }
 
     #[test]
@@ -237,7 +201,17 @@ mod tests {
     #[test]
     fn given_an_alias_that_only_its_client_knows_when_amended_should_be_as_the_client_has_it() {
         let cid = ClientId::from_bytes([5; 16]);
-        let device = device(1);
+        let device = Device {
+            app: APP.0,
+            install: [5; 16],
+            secret_hash: [5; 32],
+            created_ms: 1,
+            platform: 1,
+            sdk_version: "test".into(),
+            push_off: false,
+            blocked: false,
+            notify_off: false,
+        };
         let row = AliasOfClient {
             alias: "alice".into(),
             order: 3,

@@ -381,8 +381,10 @@ impl<R: Rows> Step<'_, R> {
                 self.sample(shard, *at_ms, online)?;
                 Ok(Done::Sampled)
             }
-            Op::Boot => {
-                put_number(&mut self.rows.writes, meta::FORMAT, keys::FORMAT);
+            Op::Boot { registered_by_ms } => {
+                let writes = &mut self.rows.writes;
+                put_number(writes, meta::FORMAT, keys::FORMAT);
+                put_number(writes, meta::LATEST_REGISTERED_MS, *registered_by_ms);
                 let epoch = self.count(meta::BOOT_EPOCH)?;
                 Ok(Done::Booted {
                     epoch: u32::try_from(epoch).expect("fewer than 2^32 starts"),

@@ -162,7 +162,7 @@ impl Device {
     }
 
     /// Whether it registered by then, to the second.
-    pub fn was_there_at(&self, wall_ms: u64) -> bool {
+    pub fn has_registered_by(&self, wall_ms: u64) -> bool {
         u64::from(self.created_s) <= wall_ms / 1000
     }
 
@@ -288,19 +288,26 @@ impl Devices {
         }
     }
 
+    /// No device registered later, in ms of Unix time; 0 if there is none.
+    pub fn registered_by_ms(&self) -> u64 {
+        let all = self.arena.iter();
+        let latest_s = all.map(|(_, device)| device.created_s).max();
+        u64::from(latest_s.unwrap_or(0)) * 1000
+    }
+
     /// The devices of an app that an audience has at this time and that registered by
-    /// `there_ms`, in order of their CIDs.
+    /// `registered_by_ms`, to the second, in order of their CIDs.
     pub fn resolve(
         &self,
         app: AppNo,
         audience: &Audience,
-        there_ms: u64,
+        registered_by_ms: u64,
         wall_ms: u64,
     ) -> Vec<ClientId> {
         let found = self.sets.resolve(app, &audience.conditions);
         let mut cids: Vec<ClientId> = self
             .those(&found, audience, wall_ms)
-            .filter(|(_, device)| device.was_there_at(there_ms))
+            .filter(|(_, device)| device.has_registered_by(registered_by_ms))
             .map(|(cid, _)| cid)
             .collect();
         cids.sort_unstable();

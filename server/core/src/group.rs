@@ -300,7 +300,7 @@ impl Running {
             app: AppNo(group.app),
             audience: Audience::of_row(group),
             registered_by_ms: match group.registered_by_ms {
-                // It began before this was written down.
+                // It began before this was written down, or a repair said that it had.
                 0 => u64::MAX,
                 by_ms => by_ms,
             },

@@ -51,7 +51,7 @@ pub mod meta {
     pub const ID_CEILING_MS: &[u8] = b"id_ceiling_ms";
     /// The number of the last app created.
     pub const LAST_APP: &[u8] = b"last_app";
-    /// The latest time (ms) at which a device registered, by any clock that there was.
+    /// No device that was there at the start, or has registered since, did so later than this (ms).
     pub const LATEST_REGISTERED_MS: &[u8] = b"latest_registered_ms";
     /// Counts alias bindings, so that "oldest" does not hang on the clock.
     pub const BINDING_ORDER: &[u8] = b"binding_order";

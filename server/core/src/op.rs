@@ -323,8 +323,11 @@ pub enum Op {
         /// Apps with their counts.
         online: Vec<(AppNo, u64)>,
     },
-    /// The store was opened: check the format, raise the boot epoch.
-    Boot,
+    /// The store was opened: note the format, raise the boot epoch.
+    Boot {
+        /// No device that is there registered later, in ms of Unix time.
+        registered_by_ms: u64,
+    },
     /// Drop days that ended before this day.
     DropDays(Day),
 }
@@ -371,7 +374,7 @@ impl Op {
                 | Op::ChangeTag { add: false, .. }
                 | Op::SettleReceipts { .. }
                 | Op::Sample { .. }
-                | Op::Boot
+                | Op::Boot { .. }
                 | Op::DropDays(_)
         )
     }

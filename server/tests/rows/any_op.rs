@@ -319,7 +319,7 @@ pub(crate) fn any_op() -> impl Strategy<Value = Op> {
         3 => any_app_op(),
         3 => any_forgetting(),
         4 => any_report(),
-        1 => Just(Op::Boot),
+        1 => any::<u64>().prop_map(|registered_by_ms| Op::Boot { registered_by_ms }),
         // Not later than tomorrow: the request ids of today are needed to learn the time.
         2 => (-2..2i32).prop_map(|offset| Op::DropDays(day(offset))),
     ]

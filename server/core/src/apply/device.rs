@@ -28,12 +28,12 @@ impl<R: Rows> Step<'_, R> {
         self.rows
             .writes
             .put(Keyspace::Reg, keys::client(cid), device.encode());
-        self.count_registered(app, device.created_ms);
+        self.note_registered(app, device.created_ms);
         Ok((cid, Some(device.clone())))
     }
 
-    pub(super) fn count_registered(&mut self, app: AppNo, created_ms: u64) {
-        self.count_new_device(app, created_ms);
+    pub(super) fn note_registered(&mut self, app: AppNo, created_ms: u64) {
+        self.count_registered(app, created_ms);
         self.registered_ms = self.registered_ms.max(created_ms);
     }
 
@@ -44,6 +44,9 @@ impl<R: Rows> Step<'_, R> {
     }
 
     pub(super) fn write_latest_registered(&mut self) -> Result<(), RowsError> {
+        if self.registered_ms == 0 {
+            return Ok(());
+        }
         let name = meta::LATEST_REGISTERED_MS;
         if self.registered_ms > number(&self.rows, name)? {
             put_number(&mut self.rows.writes, name, self.registered_ms);

@@ -472,3 +472,50 @@ impl<R: Rows> Step<'_, R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::{Ids, apply};
+    use crate::group::Audience;
+    use crate::op::{Op, Submitted};
+    use crate::rows::MemoryRows;
+
+    #[test]
+    fn given_a_start_that_read_devices_of_a_later_clock_when_a_push_begins_should_be_for_them_too()
+    {
+        let rows = MemoryRows::default();
+        let mut ids = Ids::recover(&rows).expect("memory reads");
+        let push = GroupPush {
+            request_id: None,
+            task_id: "task".into(),
+            group_name: "".into(),
+            kind: GroupKind::App,
+            audience: Audience::default(),
+            start_ms: None,
+            ttl_ms: None,
+            speed: 0,
+            vendor: None,
+            skips_notify_off: false,
+            body: Bytes::new(),
+        };
+        let begin = Op::TakeGroup {
+            ticket: Ticket(1),
+            app: AppNo(1),
+            push,
+        };
+        let boot = Op::Boot {
+            registered_by_ms: 9_000,
+        };
+        let shard = ShardNo(0);
+        let batch = [boot, begin].map(|op| Submitted { shard, op });
+        for (now_ms, by_ms) in [(5_000, 9_000), (9_500, 9_500)] {
+            let applied = apply(&batch, now_ms, 1, &mut ids, &rows).expect("memory reads");
+            let begun = applied.events.iter().find_map(|(_, event)| match event {
+                Committed::GroupBegins(running) => Some(running.registered_by_ms),
+                _ => None,
+            });
+            assert_eq!(begun, Some(by_ms), "at {now_ms}");
+        }
+    }
+}

@@ -61,7 +61,7 @@ impl<R: Rows> Step<'_, R> {
             .writes
             .put(Keyspace::Reg, key.clone(), device.encode());
         let cursor = is_new.then(|| {
-            self.count_registered(app, device.created_ms);
+            self.note_registered(app, device.created_ms);
             let last_login_ms = from.last_login_ms.min(self.now_ms);
             Cursor {
                 // Whoever had this CID here before may have left messages behind.
@@ -100,7 +100,7 @@ impl<R: Rows> Step<'_, R> {
             app: app.0,
             install: NO_INSTALL,
             secret_hash: NO_SECRET,
-            // A clock that is ahead must not keep a device out of pushes until we are there too.
+            // A clock that is ahead elsewhere must not be the latest registration of every push here.
             created_ms: from.created_ms.min(self.now_ms),
             platform: from.platform,
             sdk_version: from.sdk_version.to_string(),

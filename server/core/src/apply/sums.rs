@@ -67,7 +67,7 @@ impl<R: Rows> Step<'_, R> {
         }
     }
 
-    pub(super) fn count_new_device(&mut self, app: AppNo, created_ms: u64) {
+    pub(super) fn count_registered(&mut self, app: AppNo, created_ms: u64) {
         let day = Day::of_ms(created_ms);
         self.sums.devices.entry((app, day)).or_default().registered += 1;
     }

@@ -147,7 +147,10 @@ fn whole() -> MemoryRows {
         cid: cid(1),
         tags: vec!["a".into(), "b".into()],
     };
-    for op in [Op::Boot, create, register(1), register(2), bind, tags] {
+    let boot = Op::Boot {
+        registered_by_ms: 0,
+    };
+    for op in [boot, create, register(1), register(2), bind, tags] {
         commit(op);
     }
     for op in [single(), group(), upstream()] {

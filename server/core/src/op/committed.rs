@@ -273,7 +273,7 @@ impl Op {
             | Op::CreateApp { ticket: None, .. }
             | Op::ForgetDevices { ticket: None, .. }
             | Op::Sample { .. }
-            | Op::Boot
+            | Op::Boot { .. }
             | Op::DropDays(_) => Failed::Nobody,
         })
     }

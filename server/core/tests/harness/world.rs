@@ -10,6 +10,7 @@ use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Now};
 use server_core::command::{Answer, Reach};
+use server_core::devices::Devices;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo, Ticket};
@@ -119,7 +120,12 @@ impl World {
     /// Starts shards over the rows, as after a crash.
     pub(super) fn boot(&mut self, shards: u16) {
         self.ids = Ids::recover(&self.rows).expect("memory reads");
-        let epoch = match self.apply_at(0, Op::Boot).pop() {
+        let mut owners = server_core::recovery::devices(&self.rows, shards).expect("memory reads");
+        let by_ms = owners.iter().map(Devices::registered_by_ms).max();
+        let boot = Op::Boot {
+            registered_by_ms: by_ms.expect("there are shards"),
+        };
+        let epoch = match self.apply_at(0, boot).pop() {
             Some((_, Committed::Done(Done::Booted { epoch }))) => epoch,
             other => panic!("a boot is answered with an epoch, not {other:?}"),
         };
@@ -132,7 +138,6 @@ impl World {
         self.reads.clear();
         self.held.clear();
         self.held_reads.clear();
-        let mut owners = server_core::recovery::devices(&self.rows, shards).expect("memory reads");
         owners.reverse();
         let groups = server_core::recovery::groups(&self.rows, self.now.wall_ms);
         let groups = groups.expect("memory reads");

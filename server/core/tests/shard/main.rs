@@ -29,6 +29,7 @@ mod acks;
 mod aliases;
 mod apps;
 mod backlog;
+mod clocks;
 mod counters;
 mod delivery;
 mod expiry;
