@@ -267,13 +267,13 @@ key = "{folder}/device.key"
 
 # By the name of the program: how it is started, how it is spoken to, and where it is from.
 DEBIAN = "Debian's package of that name"
-CRATES = "cargo install --root target/peers --locked {}"
+CRATES = "cargo install --root target/peers {}"
 PEERS = {
     "mosquitto": (mosquitto, Mqtt, DEBIAN),
     "redis-server": (redis, Redis, DEBIAN),
     "nats-server": (nats, Nats, DEBIAN),
     "rumqttd": (rumqttd, Mqtt, CRATES.format("rumqttd")),
-    "rmqttd": (rmqtt, Mqtt, CRATES.format("rmqttd")),
+    "rmqttd": (rmqtt, Mqtt, CRATES.format("--locked rmqttd")),
 }
 
 
