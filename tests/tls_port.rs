@@ -6,9 +6,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use harness::Server;
 use harness::device::{Device, client_config, hello, register};
-use protocol::{Ack, CloseReason, Frame, Identity, InstallId, MessageId};
+use protocol::{Ack, CloseReason, Decoder, Frame, Identity, InstallId, MessageId, Peer};
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConnection};
 
@@ -164,4 +165,44 @@ fn given_a_silent_peer_when_its_time_is_over_should_be_told_and_cut() {
     let mut rest = Vec::new();
     half_open.read_to_end(&mut rest).expect("cut, not hanging");
     assert!(rest.len() < 64, "{} bytes", rest.len());
+}
+
+#[test]
+fn given_a_hello_behind_the_handshake_in_one_write_when_answered_should_get_ticket_and_welcome_in_one_piece()
+ {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = Server::start(dir.path(), 1, &[]);
+    let bootstrap = server.bootstrap();
+    let (mut tls, mut socket) = Device::connect(&bootstrap).take_apart();
+    let mut frames = BytesMut::new();
+    let identity = Identity::Register(InstallId::from_bytes([9; 16]));
+    Frame::Hello(hello(&bootstrap, identity, [9; 32])).encode(&mut frames);
+    // It leaves as soon as TLS allows: with the last of the handshake.
+    tls.writer().write_all(&frames).expect("kept");
+    let mut came = [0; 16 * 1024];
+    while tls.is_handshaking() {
+        let mut flight = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut flight).expect("to memory");
+        }
+        socket.write_all(&flight).expect("sent");
+        let len = socket.read(&mut came).expect("an answer");
+        tls.read_tls(&mut &came[..len]).expect("from memory");
+        tls.process_new_packets().expect("good TLS");
+    }
+    let mut flight = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut flight).expect("to memory");
+    }
+    socket.write_all(&flight).expect("sent");
+    let len = socket.read(&mut came).expect("an answer");
+    tls.read_tls(&mut &came[..len]).expect("from memory");
+    tls.process_new_packets().expect("good TLS");
+    let mut plain = [0; 4096];
+    let len = tls.reader().read(&mut plain).expect("plaintext");
+    let mut decoder = Decoder::new(Peer::Server);
+    decoder.push(&plain[..len]);
+    let frame = decoder.next_frame().expect("a good server");
+    assert!(matches!(frame, Some(Frame::Welcome(_))), "{frame:?}");
+    assert_eq!(tls.tls13_tickets_received(), 1);
 }

@@ -84,6 +84,7 @@ pub struct Parcel {
     tls: Box<TlsSession>,
     decoder: Decoder,
     pending: BytesMut,
+    unsent: BytesMut,
     place: Place,
     address: IpAddr,
     /// What the new owner decides on.
@@ -97,7 +98,7 @@ struct Wire {
     decoder: Decoder,
     /// Frames encoded and not yet sealed: one record for all of a turn.
     pending: BytesMut,
-    /// Sealed and not yet taken by the socket.
+    /// Sealed and not yet taken by the socket, or kept to leave with what comes next.
     unsent: BytesMut,
     blocked_since: Option<Instant>,
     /// The end of the stream was said: nothing is sent any more.
@@ -164,7 +165,8 @@ impl Connection {
     ) -> Result<Rc<Self>, rustls::Error> {
         let tls = TlsSession::new(config)?;
         let decoder = Decoder::new(Peer::Device);
-        let connection = Self::over(stream, address, tls, decoder, BytesMut::new(), place);
+        let (pending, unsent) = (BytesMut::new(), BytesMut::new());
+        let connection = Self::over(stream, address, tls, decoder, pending, unsent, place);
         if let Some(wire) = connection.wire.borrow_mut().as_mut() {
             wire.header = with_header.then(BytesMut::new);
         }
@@ -182,6 +184,7 @@ impl Connection {
                 parcel.tls,
                 parcel.decoder,
                 parcel.pending,
+                parcel.unsent,
                 parcel.place,
             ),
             parcel.hello,
@@ -194,6 +197,7 @@ impl Connection {
         tls: Box<TlsSession>,
         decoder: Decoder,
         pending: BytesMut,
+        unsent: BytesMut,
         place: Place,
     ) -> Rc<Self> {
         Rc::new(Connection {
@@ -202,7 +206,7 @@ impl Connection {
                 tls,
                 decoder,
                 pending,
-                unsent: BytesMut::new(),
+                unsent,
                 blocked_since: None,
                 has_ended: false,
                 broken: false,
@@ -232,6 +236,7 @@ impl Connection {
             tls: wire.tls,
             decoder: wire.decoder,
             pending: wire.pending,
+            unsent: wire.unsent,
             place: wire.place,
             address: self.address.get(),
             hello,
@@ -272,9 +277,10 @@ impl Connection {
 
     /// Sends what waits and the end of the stream, then lets its task end it.
     pub fn close(&self, scratch: &mut Scratch) {
-        self.flush(scratch);
+        self.queued.set(false);
         self.closing.set(true);
         if let Some(wire) = self.wire.borrow_mut().as_mut() {
+            wire.seal(&mut scratch.sealed);
             wire.tls.close(&mut scratch.sealed);
             wire.post(&mut scratch.sealed);
         }
@@ -423,13 +429,24 @@ impl Wire {
         }
     }
 
-    /// Decrypts what came and feeds the decoder. Handshake answers are sent at once.
+    /// Decrypts what came and feeds the decoder. Handshake answers are sent at once; but when a frame came with the
+    /// end of the handshake, the tickets wait and leave with its answer.
     fn take(&mut self, bytes: &mut [u8], sealed: &mut Vec<u8>) -> Input {
         let decoder = &mut self.decoder;
-        let opened = self.tls.open(bytes, sealed, |plain| decoder.push(plain));
+        let was_handshaking = self.tls.is_handshaking();
+        let mut is_asked = false;
+        let opened = self.tls.open(bytes, sealed, |plain| {
+            is_asked = was_handshaking;
+            decoder.push(plain);
+        });
         // What a connection is told that is turned away leaves with the first flight.
         self.seal(sealed);
-        self.post(sealed);
+        if is_asked && opened.is_ok() {
+            self.unsent.extend_from_slice(sealed);
+            sealed.clear();
+        } else {
+            self.post(sealed);
+        }
         match opened {
             Ok(()) => Input::Bytes,
             Err(error) => Input::Gone(Gone::Tls(error)),
@@ -452,6 +469,10 @@ impl Wire {
     fn post(&mut self, sealed: &mut Vec<u8>) {
         if sealed.is_empty() {
             return;
+        }
+        if self.blocked_since.is_none() && !self.unsent.is_empty() {
+            let kept = std::mem::take(&mut self.unsent);
+            sealed.splice(..0, kept);
         }
         let sent = match self.blocked_since {
             None => self.give(sealed),
