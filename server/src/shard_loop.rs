@@ -281,6 +281,10 @@ impl ShardLoop {
             self.unanswered.borrow_mut().push_back(ToIngress::Drained);
         }
         let mut unanswered = self.unanswered.borrow_mut();
+        // Most turns have nothing for third parties: then the ingress sleeps on.
+        if unanswered.is_empty() {
+            return;
+        }
         let ingress = &mut self.outlets.borrow_mut().ingress;
         while let Some(message) = unanswered.pop_front() {
             if let Err(message) = ingress.put(message) {
