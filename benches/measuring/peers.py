@@ -383,7 +383,7 @@ def run(name, start, speech, sizes, certificate):
             (folder / file).write_bytes(content)
         port = free_port()
         command = start(folder, port)
-        command[0] = str(pathlib.Path(program(name)).resolve())
+        command[0] = str(pathlib.Path(program(name)).absolute())
         with open(folder / "log", "wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
