@@ -180,7 +180,7 @@ fn given_a_hello_behind_the_handshake_in_one_write_when_answered_should_get_tick
     // It leaves as soon as TLS allows: with the last of the handshake.
     tls.writer().write_all(&frames).expect("kept");
     let mut came = [0; 16 * 1024];
-    while tls.is_handshaking() {
+    let mut exchange = |tls: &mut ClientConnection| {
         let mut flight = Vec::new();
         while tls.wants_write() {
             tls.write_tls(&mut flight).expect("to memory");
@@ -189,15 +189,11 @@ fn given_a_hello_behind_the_handshake_in_one_write_when_answered_should_get_tick
         let len = socket.read(&mut came).expect("an answer");
         tls.read_tls(&mut &came[..len]).expect("from memory");
         tls.process_new_packets().expect("good TLS");
+    };
+    while tls.is_handshaking() {
+        exchange(&mut tls);
     }
-    let mut flight = Vec::new();
-    while tls.wants_write() {
-        tls.write_tls(&mut flight).expect("to memory");
-    }
-    socket.write_all(&flight).expect("sent");
-    let len = socket.read(&mut came).expect("an answer");
-    tls.read_tls(&mut &came[..len]).expect("from memory");
-    tls.process_new_packets().expect("good TLS");
+    exchange(&mut tls);
     let mut plain = [0; 4096];
     let len = tls.reader().read(&mut plain).expect("plaintext");
     let mut decoder = Decoder::new(Peer::Server);

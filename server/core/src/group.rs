@@ -336,6 +336,23 @@ impl Walked {
 pub(crate) mod tests {
     use super::*;
 
+    /// An app push to everybody, at once and for those who are there.
+    pub(crate) fn push(body: Bytes) -> GroupPush {
+        GroupPush {
+            request_id: None,
+            task_id: "task".into(),
+            group_name: "".into(),
+            kind: GroupKind::App,
+            audience: Audience::default(),
+            start_ms: None,
+            ttl_ms: None,
+            speed: 0,
+            vendor: None,
+            skips_notify_off: false,
+            body,
+        }
+    }
+
     /// A row of an app push to everybody.
     pub(crate) fn row(state: GroupState, expires_ms: u64) -> Group {
         Group {

@@ -477,7 +477,7 @@ impl<R: Rows> Step<'_, R> {
 mod tests {
     use super::*;
     use crate::apply::{Ids, apply};
-    use crate::group::Audience;
+    use crate::group::tests::push;
     use crate::op::{Op, Submitted};
     use crate::rows::MemoryRows;
 
@@ -486,23 +486,10 @@ mod tests {
     {
         let rows = MemoryRows::default();
         let mut ids = Ids::recover(&rows).expect("memory reads");
-        let push = GroupPush {
-            request_id: None,
-            task_id: "task".into(),
-            group_name: "".into(),
-            kind: GroupKind::App,
-            audience: Audience::default(),
-            start_ms: None,
-            ttl_ms: None,
-            speed: 0,
-            vendor: None,
-            skips_notify_off: false,
-            body: Bytes::new(),
-        };
         let begin = Op::TakeGroup {
             ticket: Ticket(1),
             app: AppNo(1),
-            push,
+            push: push(Bytes::new()),
         };
         let boot = Op::Boot {
             registered_by_ms: 9_000,

@@ -11,7 +11,7 @@ use super::*;
 use crate::apply::{Ids, apply};
 use crate::clock::DAY_MS;
 use crate::command::{Push, Reach, Storage};
-use crate::group::{Audience, GroupKind, GroupPush};
+use crate::group::{GroupPush, tests::push};
 use crate::ids::{AppNo, SessionId, ShardNo, Ticket};
 use crate::limits::PIECE_LEN_MAX;
 use crate::op::{Op, Origin, Submitted};
@@ -92,14 +92,8 @@ fn group() -> Op {
         request_id: Some("for many".into()),
         task_id: "group task".into(),
         group_name: "name".into(),
-        kind: GroupKind::App,
-        audience: Audience::default(),
-        start_ms: None,
         ttl_ms: Some(DAY_MS),
-        speed: 0,
-        vendor: None,
-        skips_notify_off: false,
-        body: body(),
+        ..push(body())
     };
     Op::TakeGroup {
         ticket: TICKET,

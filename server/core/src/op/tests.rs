@@ -5,7 +5,7 @@ use protocol::{ClientId, Feedback, MessageId, UpstreamId};
 
 use super::*;
 use crate::command::Storage;
-use crate::group::{Audience, GroupKind};
+use crate::group::tests::push;
 use crate::outbox::Fate;
 
 const TICKET: Ticket = Ticket(1);
@@ -42,17 +42,9 @@ fn take_group(body_len: usize) -> Op {
         ticket: TICKET,
         app: APP,
         push: GroupPush {
-            request_id: None,
             task_id: text(),
             group_name: text(),
-            kind: GroupKind::App,
-            audience: Audience::default(),
-            start_ms: None,
-            ttl_ms: None,
-            speed: 0,
-            vendor: None,
-            skips_notify_off: false,
-            body: body(body_len),
+            ..push(body(body_len))
         },
     }
 }
