@@ -208,8 +208,8 @@ impl Fleet {
         let telemetry = Telemetry::new(shards, held);
         let mut committer =
             Committer::new(store.clone(), Arc::clone(&telemetry), lifecycle.clone())?;
-        let by_ms = devices.iter().map(Devices::registered_by_ms).max();
-        let epoch = prepare(&mut committer, &mut apps, by_ms.unwrap_or(0))?;
+        let by_ms = recovery::registered_by_ms(&devices);
+        let epoch = prepare(&mut committer, &mut apps, by_ms)?;
         let registered = devices.iter().map(Devices::len).sum::<usize>();
         tracing::info!(
             apps = apps.len(),

@@ -15,7 +15,6 @@ use protocol::{
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Now};
 use server_core::command::Command;
-use server_core::devices::Devices;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{AppNo, SessionId, ShardNo, Ticket};
@@ -140,11 +139,10 @@ impl World {
     fn boot(&mut self, shards: u16) {
         self.ids = Ids::recover(&self.rows).expect("memory reads");
         let owners = recovery::devices(&self.rows, shards).expect("memory reads");
-        let by_ms = owners.iter().map(Devices::registered_by_ms).max();
         self.commit_batch(&[Submitted {
             shard: ShardNo(0),
             op: Op::Boot {
-                registered_by_ms: by_ms.expect("there are shards"),
+                registered_by_ms: recovery::registered_by_ms(&owners),
             },
         }]);
         let Some((_, Committed::Done(Done::Booted { epoch }))) = self.committed.pop_back() else {

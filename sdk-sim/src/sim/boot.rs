@@ -3,7 +3,6 @@
 use protocol::ClientId;
 use schema::record::{App, AppSettings};
 use server_core::apply::{Ids, apply};
-use server_core::devices::Devices;
 use server_core::event::ShardEvent;
 use server_core::group::Running;
 use server_core::ids::{AppNo, ShardNo};
@@ -54,8 +53,7 @@ impl World {
         self.ledger.groups.shards = shards;
         let mut apps = recovery::apps(&self.server.disk.rows).expect("memory reads");
         self.check_registered();
-        let by_ms = devices.iter().map(Devices::registered_by_ms).max();
-        let by_ms = by_ms.expect("there are shards");
+        let by_ms = recovery::registered_by_ms(&devices);
         let epoch = self.prepare(&mut apps, shards, by_ms);
         self.trace.note(
             "start",

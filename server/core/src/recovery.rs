@@ -61,6 +61,12 @@ pub fn devices_of(rows: &impl Rows, shard: ShardNo, shards: u16) -> Result<Devic
     Ok(devices)
 }
 
+/// No device of these shards registered later, in ms of Unix time; 0 if there is none.
+pub fn registered_by_ms(shards: &[Devices]) -> u64 {
+    let latest = shards.iter().map(Devices::registered_by_ms).max();
+    latest.unwrap_or(0)
+}
+
 /// The rows of one shard in a keyspace whose keys are CIDs.
 struct Owned {
     first: Vec<u8>,

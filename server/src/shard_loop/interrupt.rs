@@ -4,7 +4,8 @@
 //! latency ring. The sockets of devices are in another ring. So tasks that always have something to read would keep
 //! the others waiting for the timer, and that must be long (`TURN_MAX`). A datagram to ourselves completes in the latency ring.
 //! Always: at most one is under way, and one a [`LOOK_EVERY`] of work: a shard that rests in between looks at its rings by
-//! itself, and an interrupt costs as much as the little that such a shard does. [`LISTENERS`] tasks wait for it: what a task asks of a ring gets there with the next look, so the one that caused this look cannot cause the next.
+//! itself, and an interrupt costs as much as the little that such a shard does. [`LISTENERS`] tasks wait for it: what a task
+//! asks of a ring gets there with the next look, so the one that caused this look cannot cause the next.
 
 use std::cell::Cell;
 use std::pin::pin;

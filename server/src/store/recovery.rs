@@ -6,7 +6,7 @@ use schema::record::Number;
 use server_core::keys::{self, meta};
 use server_core::rows::{Keyspace, Rows};
 
-pub use server_core::recovery::{apps, devices, devices_of, groups, tally};
+pub use server_core::recovery::{apps, devices, devices_of, groups, registered_by_ms, tally};
 
 use super::OpenError;
 use super::view::View;

@@ -10,7 +10,6 @@ use schema::record::App;
 use server_core::apply::{Ids, apply};
 use server_core::clock::{DAY_MS, Now};
 use server_core::command::{Answer, Reach};
-use server_core::devices::Devices;
 use server_core::effect::Effect;
 use server_core::event::ShardEvent;
 use server_core::ids::{SessionId, ShardNo, Ticket};
@@ -121,9 +120,8 @@ impl World {
     pub(super) fn boot(&mut self, shards: u16) {
         self.ids = Ids::recover(&self.rows).expect("memory reads");
         let mut owners = server_core::recovery::devices(&self.rows, shards).expect("memory reads");
-        let by_ms = owners.iter().map(Devices::registered_by_ms).max();
         let boot = Op::Boot {
-            registered_by_ms: by_ms.expect("there are shards"),
+            registered_by_ms: server_core::recovery::registered_by_ms(&owners),
         };
         let epoch = match self.apply_at(0, boot).pop() {
             Some((_, Committed::Done(Done::Booted { epoch }))) => epoch,
