@@ -2,9 +2,10 @@
 //!
 //! Owner: the ingress thread. Questions to one shard go over one ring, answers of all shards come
 //! back over one inbox; the waiting request holds a oneshot under its ticket.
-//! Always: a ticket is answered at most once; a late answer to a ticket that gave up is dropped.
+//! Always: a ticket is answered at most once; a late answer to a ticket that gave up is dropped. All that is asked in
+//! one turn of this thread wakes a shard once, so that it submits it as one batch.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use server_core::command::{Answer, Command};
 use server_core::ids::{ShardNo, Ticket};
 use server_core::placement::Slot;
 use slab::Slab;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::mesh::{Inbox, Sender};
 
@@ -52,9 +53,13 @@ pub struct Question {
 #[derive(Debug)]
 pub struct Asker {
     shards: RefCell<Vec<Sender<Question>>>,
+    /// Which of them have questions that they were not woken for.
+    unrung: Vec<Cell<bool>>,
+    /// Said when there is one.
+    asked: Notify,
     waiting: RefCell<Slab<(u32, oneshot::Sender<Answer>)>>,
     apps: RefCell<HashMap<String, Rc<App>>>,
-    rounds: std::cell::Cell<u32>,
+    rounds: Cell<u32>,
     drained: tokio::sync::watch::Sender<u16>,
     terms_taken: tokio::sync::watch::Sender<u64>,
     apps_changed: tokio::sync::watch::Sender<u64>,
@@ -68,10 +73,12 @@ impl Asker {
             .map(|app| (app.app_id.clone(), Rc::new(app)))
             .collect();
         Rc::new(Asker {
+            unrung: shards.iter().map(|_| Cell::new(false)).collect(),
+            asked: Notify::new(),
             shards: RefCell::new(shards),
             waiting: RefCell::default(),
             apps: RefCell::new(apps),
-            rounds: std::cell::Cell::new(0),
+            rounds: Cell::new(0),
             drained: tokio::sync::watch::Sender::new(0),
             terms_taken: tokio::sync::watch::Sender::new(0),
             apps_changed: tokio::sync::watch::Sender::new(0),
@@ -103,7 +110,7 @@ impl Asker {
         self.apps.borrow().values().cloned().collect()
     }
 
-    /// Asks a shard and waits. A full ring or a silent shard answers [`Answer::Busy`].
+    /// Asks a shard and waits; [`Asker::listen`] hands it over. A full ring or a silent shard answers [`Answer::Busy`].
     pub async fn ask(&self, shard: ShardNo, command: Command) -> Answer {
         let (sender, receiver) = oneshot::channel();
         let round = self.rounds.get().wrapping_add(1);
@@ -111,12 +118,14 @@ impl Asker {
         let key = self.waiting.borrow_mut().insert((round, sender));
         // The round tells a late answer from the answer to the next user of the same key.
         let ticket = Ticket((u64::from(round) << 32) | key as u64);
-        let sent =
-            self.shards.borrow_mut()[usize::from(shard.0)].send(Question { ticket, command });
-        if sent.is_err() {
+        let at = usize::from(shard.0);
+        let put = self.shards.borrow_mut()[at].put(Question { ticket, command });
+        if put.is_err() {
             self.waiting.borrow_mut().remove(key);
             return Answer::Busy;
         }
+        self.unrung[at].set(true);
+        self.asked.notify_one();
         // However this future ends (answer, time-out, the client gone), the ticket is given back.
         let _release = Release {
             asker: self,
@@ -157,10 +166,23 @@ impl Asker {
         }
     }
 
-    /// Hands answers to those who wait; runs until every shard is gone.
+    fn ring(&self) {
+        let shards = self.shards.borrow();
+        for (shard, unrung) in shards.iter().zip(&self.unrung) {
+            if unrung.take() {
+                shard.wake();
+            }
+        }
+    }
+
+    /// Hands questions to shards, and answers to those who wait; runs until every shard is gone.
     pub async fn listen(&self, mut inbox: Inbox<ToIngress>) {
         loop {
-            inbox.news().await;
+            tokio::select! {
+                // Others that can run now ask first: it stands behind them in line.
+                () = self.asked.notified() => self.ring(),
+                () = inbox.news() => {}
+            }
             while let Some(message) = inbox.take() {
                 match message {
                     ToIngress::Answer(ticket, answer) => {
@@ -197,5 +219,62 @@ struct Release<'a> {
 impl Drop for Release<'_> {
     fn drop(&mut self) {
         self.asker.take(self.ticket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    use server_core::ids::AppNo;
+
+    use super::*;
+    use crate::mesh::Bell;
+
+    #[derive(Default)]
+    struct Wakes(AtomicU32);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn given_many_questions_in_one_turn_when_asked_should_wake_their_shard_once_all_are_there() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
+        let _entered = runtime.enter();
+        let mut questions = Inbox::new(&Bell::default());
+        let mut answers = Inbox::new(&Bell::default());
+        let asker = Asker::new(vec![questions.open(8)], Vec::new());
+        let _answer = answers.open(8);
+        let wakes = Arc::new(Wakes::default());
+        {
+            let mut news = pin!(questions.news());
+            let waker = Waker::from(Arc::clone(&wakes));
+            assert!(
+                news.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        }
+        let mut idle = Context::from_waker(Waker::noop());
+        let probe = || {
+            let (app, cids) = (AppNo(1), Vec::new());
+            asker.ask(ShardNo(0), Command::Probe { app, cids })
+        };
+        let (mut first, mut second) = (pin!(probe()), pin!(probe()));
+        assert!(first.as_mut().poll(&mut idle).is_pending());
+        assert!(second.as_mut().poll(&mut idle).is_pending());
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 0, "the turn is not over");
+        assert!(pin!(asker.listen(answers)).poll(&mut idle).is_pending());
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+        assert!(questions.take().is_some() && questions.take().is_some());
     }
 }

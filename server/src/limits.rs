@@ -101,10 +101,10 @@ pub const IMPORT_LINES_PER_CALL: usize = 500;
 /// Bytes of one call of `ringpost import`. Full: the rest is the next call.
 pub const IMPORT_CALL_LEN_MAX: usize = 1024 * 1024;
 
-/// Parts of one request that are asked of shards at the same time: a batch of 200 takes four
-/// commits, and a hundred such requests at once do not fill a ring of questions.
+/// Parts of one request that are asked of shards at the same time: a batch of 200 takes two
+/// commits, and eighty such requests at once do not fill a ring of questions.
 /// Full: the next part waits for one of them.
-pub const API_ABREAST_MAX: usize = 64;
+pub const API_ABREAST_MAX: usize = 100;
 
 /// Bytes of messages that wait to be handed to the vendor channel. When full: the hand-over is left
 /// out and the log says so; the messages stay in the outbox.
@@ -284,8 +284,9 @@ pub const PROCESS_BYTES: u64 = 64 * 1024 * 1024;
 /// half of it.
 pub const CONNECTION_BYTES: u64 = 16 * 1024;
 
-/// Bytes that a registered device takes in the memory of its shard, without its tags.
-pub const DEVICE_BYTES: u64 = 128;
+/// Bytes that a registered device takes in the memory of its shard, without its tags: resident after a start with a
+/// million of them (docs/performance.md, P17).
+pub const DEVICE_BYTES: u64 = 193;
 
 /// Which part of a disk stays free: tables are written anew while the old ones are still there.
 /// Less: what makes the store grow is refused as busy, until there is room.
