@@ -32,9 +32,9 @@ const PAUSE: Duration = Duration::from_micros(200);
 const RING: usize = 4096;
 /// Messages that a shard takes before others may run.
 const SLICE: usize = 64;
-/// What a shard does of a broadcast before it yields: the sends of a commit of a walk, `FAN_LEN_MAX` of some twelve
-/// microseconds each.
-const WORK: Duration = Duration::from_micros(1_600);
+/// What a shard does of a broadcast before it yields: the sends of a commit of a walk, `FAN_LEN_MAX` of some seventeen
+/// microseconds each, as half of them took in a server (docs/performance.md, "Hand-off").
+const WORK: Duration = Duration::from_micros(2_200);
 /// Longer counts as this.
 const LONGEST: Duration = Duration::from_secs(60);
 const RECEIVER_CPU: usize = 0;
