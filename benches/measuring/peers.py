@@ -5,174 +5,24 @@ server's own memory and CPU are figures. What is not installed is said to be so.
 without acks for Redis and NATS.
 """
 
+import json
 import pathlib
 import selectors
 import shutil
 import socket
 import ssl
 import statistics
-import struct
 import subprocess
 import tempfile
 import time
 
+from .speeches import TOPIC, Mqtt, Nats, Redis, Ringpost, topic_of
 from .subjects import Failure, ended, started
 from .table import Row, missing
 
-# Every topic has three characters, so that every message has one length.
-TOPIC = "all"
-DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-def topic_of(number):
-    """That of one subscriber alone."""
-    return "".join(DIGITS[number // 36 ** place % 36] for place in (2, 1, 0))
-
-
-PAYLOAD = b"x" * 128
 READY_WAIT = 20
 RECEIVE_WAIT = 60
 SETTLE = 1.5
-
-
-def field(data):
-    return struct.pack(">H", len(data)) + data
-
-
-def mqtt_packet(kind, body):
-    length, left = b"", len(body)
-    while True:
-        left, digit = divmod(left, 128)
-        length += bytes([digit | (128 if left else 0)])
-        if not left:
-            return bytes([kind]) + length + body
-
-
-class Mqtt:
-    """MQTT 3.1.1, QoS 1, acked."""
-
-    acked = True
-
-    @staticmethod
-    def greet(sock, number):
-        client = f"peer{number}".encode()
-        sock.sendall(mqtt_packet(0x10, field(b"MQTT") + bytes([4, 2]) + struct.pack(">H", 600) + field(client)))
-        read_exactly(sock, 4)
-
-    @staticmethod
-    def subscribe(sock, topics):
-        wanted = b"".join(field(topic.encode()) + bytes([1]) for topic in topics)
-        sock.sendall(mqtt_packet(0x82, struct.pack(">H", 1) + wanted))
-        read_exactly(sock, 4 + len(topics))
-
-    @staticmethod
-    def publish(sock, topic, number):
-        body = field(topic.encode()) + struct.pack(">H", 1 + number % 65_535) + PAYLOAD
-        sock.sendall(mqtt_packet(0x32, body))
-
-    @staticmethod
-    def parse(unread):
-        """Publishes in what came, what to answer, and the rest."""
-        count, answer = 0, b""
-        while len(unread) >= 2:
-            length, shift, at = 0, 0, 1
-            while at < len(unread):
-                digit = unread[at]
-                length |= (digit & 127) << shift
-                shift, at = shift + 7, at + 1
-                if digit < 128:
-                    break
-            else:
-                break
-            if len(unread) < at + length:
-                break
-            if unread[0] >> 4 == 3:
-                topic = struct.unpack_from(">H", unread, at)[0]
-                answer += b"\x40\x02" + unread[at + 2 + topic:at + 4 + topic]
-                count += 1
-            unread = unread[at + length:]
-        return count, answer, unread
-
-
-class Redis:
-    """SUBSCRIBE and PUBLISH; nothing is acked."""
-
-    acked = False
-
-    @staticmethod
-    def greet(sock, number):
-        pass
-
-    @staticmethod
-    def subscribe(sock, topics):
-        for topic in topics:
-            sock.sendall(b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\n" + topic.encode() + b"\r\n")
-            read_exactly(sock, len(b"*3\r\n$9\r\nsubscribe\r\n$3\r\nall\r\n:1\r\n"))
-
-    @staticmethod
-    def publish(sock, topic, number):
-        sock.sendall(b"*3\r\n$7\r\nPUBLISH\r\n$3\r\n" + topic.encode() + b"\r\n$128\r\n" + PAYLOAD + b"\r\n")
-
-    @staticmethod
-    def parse(unread):
-        one = len(b"*3\r\n$7\r\nmessage\r\n$3\r\nall\r\n$128\r\n") + len(PAYLOAD) + 2
-        count = len(unread) // one
-        return count, b"", unread[count * one:]
-
-
-class Nats:
-    """SUB and PUB; nothing is acked. TLS begins behind the first line."""
-
-    acked = False
-
-    @staticmethod
-    def before_tls(sock):
-        while read_exactly(sock, 1) != b"\n":
-            pass
-
-    @staticmethod
-    def await_pong(sock):
-        seen = b""
-        while not seen.endswith(b"PONG\r\n"):
-            seen += read_exactly(sock, 1)
-
-    @staticmethod
-    def greet(sock, number):
-        sock.sendall(b'CONNECT {"verbose":false,"pedantic":false}\r\nPING\r\n')
-        Nats.await_pong(sock)
-
-    @staticmethod
-    def subscribe(sock, topics):
-        for id, topic in enumerate(topics, 1):
-            sock.sendall(b"SUB " + topic.encode() + b" %d\r\n" % id)
-        sock.sendall(b"PING\r\n")
-        Nats.await_pong(sock)
-
-    @staticmethod
-    def publish(sock, topic, number):
-        sock.sendall(b"PUB " + topic.encode() + b" 128\r\n" + PAYLOAD + b"\r\n")
-
-    @staticmethod
-    def parse(unread):
-        one = len(b"MSG all 1 128\r\n") + len(PAYLOAD) + 2
-        count, answer = 0, b""
-        while True:
-            if unread.startswith(b"PING\r\n"):
-                answer, unread = answer + b"PONG\r\n", unread[6:]
-            elif unread.startswith(b"MSG") and len(unread) >= one:
-                count, unread = count + 1, unread[one:]
-            else:
-                return count, answer, unread
-
-
-def read_exactly(sock, length):
-    data = b""
-    while len(data) < length:
-        more = sock.recv(length - len(data))
-        if not more:
-            raise Failure("the peer closed")
-        data += more
-    return data
 
 
 def free_port():
@@ -277,6 +127,10 @@ PEERS = {
 }
 
 
+# The least for the same, with TLS as it comes.
+FLOOR = "epoll-rustls"
+
+
 def program(name):
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:target/peers/bin")
 
@@ -305,19 +159,27 @@ class Subscribers:
         self.context, self.port = context, port
         self.socks = []
         self.selector = selectors.DefaultSelector()
-        for number in range(count):
+        self.count = count
+
+    def prepare(self):
+        self.speech.prepare(self.connect, self.count)
+
+    def log_in(self):
+        for number in range(self.count):
             sock = self.open(number)
-            speech.subscribe(sock, [TOPIC, topic_of(number)])
+            self.speech.subscribe(sock, [TOPIC, topic_of(number)])
             sock.setblocking(False)
             self.selector.register(sock, selectors.EVENT_READ, [b""])
             self.socks.append(sock)
 
-    def open(self, number):
+    def connect(self):
         plain = socket.create_connection(("127.0.0.1", self.port), 20)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(self.speech, "before_tls"):
-            self.speech.before_tls(plain)
-        sock = self.context.wrap_socket(plain)
+        self.speech.before_tls(plain)
+        return self.context.wrap_socket(plain)
+
+    def open(self, number):
+        sock = self.connect()
         self.speech.greet(sock, number)
         return sock
 
@@ -351,12 +213,16 @@ class Subscribers:
 def measured(pid, port, speech, sizes):
     """What it takes, by what it is taken for."""
     count, broadcasts, singles = sizes["peer_subscribers"], sizes["peer_broadcasts"], sizes["peer_singles"]
-    memory, began = resident(pid), cpu_us(pid)
+    memory = resident(pid)
     subscribers = Subscribers(port, speech, count)
     try:
+        subscribers.prepare()
+        time.sleep(SETTLE)
+        began = cpu_us(pid)
+        subscribers.log_in()
         time.sleep(SETTLE)
         taken = {"memory": (resident(pid) - memory) / count, "login": (cpu_us(pid) - began) / count}
-        publisher = subscribers.open(count)
+        publisher = speech.publisher(subscribers.open, count)
         began = cpu_us(pid)
         for number in range(broadcasts):
             speech.publish(publisher, TOPIC, number)
@@ -403,6 +269,15 @@ def run(name, start, speech, sizes, certificate):
             ended(process)
 
 
+def run_ours(name, loads, sizes):
+    """The server or a floor under what others get."""
+    with started(loads.programs, name, scratch=loads.scratch) as subject:
+        bootstrap = json.loads(subject.bootstrap.read_text())
+        port = int(bootstrap["device"].rsplit(":", 1)[1])
+        time.sleep(SETTLE)
+        return measured(subject.process.pid, port, Ringpost(bootstrap), sizes)
+
+
 def certificate_of(loads):
     """That of a floor: of the same kind as ours."""
     with started(loads.programs, "epoll-keys", scratch=loads.scratch) as floor:
@@ -410,35 +285,51 @@ def certificate_of(loads):
         return {name: (tls / name).read_bytes() for name in ("device.pem", "device.key", "ca.pem")}
 
 
+def tried(runs, run):
+    """What each run gave, and why those failed that did."""
+    results, failures = [], []
+    for _ in range(runs):
+        try:
+            results.append(run())
+        except (Failure, OSError) as failure:
+            failures.append(str(failure))
+    return results, failures
+
+
 def rows(loads, sizes, wanted):
-    """The rows of each peer."""
+    """The rows of each peer, and of ours under the same load from the same client."""
+    least, failures = tried(loads.runs, lambda: run_ours(FLOOR, loads, sizes))
+    if not least:
+        yield missing(f"peer {FLOOR}", "failed", "-", failures[-1])
+    subjects = [("ringpost", "acked, on disk before it is answered", lambda: run_ours("server", loads, sizes))]
     certificate = certificate_of(loads)
     for name, (start, speech, source) in PEERS.items():
         if program(name) is None:
             yield missing(f"peer {name}", "not installed", "-", source)
             continue
-        results, failures = [], []
-        for _ in range(loads.runs):
-            try:
-                results.append(run(name, start, speech, sizes, certificate))
-            except (Failure, OSError) as failure:
-                failures.append(str(failure))
+        kept = "acked, in memory" if speech.acked else "not acked, in memory"
+        subjects.append((name, kept, lambda start=start, name=name, speech=speech: run(name, start, speech, sizes, certificate)))
+    for name, kept, measure in subjects:
+        results, failures = tried(loads.runs, measure)
         if not results:
             yield missing(f"peer {name}", "failed", "-", failures[-1])
             continue
-        for row in of(name, speech, sizes, results):
+        for row in of(name, kept, sizes, results, least):
             row.notes.extend(f"a run failed: {why}" for why in failures)
             yield row
 
 
-def of(name, speech, sizes, results):
+def of(name, kept, sizes, results, least):
     count = sizes["peer_subscribers"]
-    acked = "acked" if speech.acked else "not acked"
     for what, unit, sentence in (
         ("memory", "B", f"user memory per idle TLS subscriber, {count:,}"),
         ("login", "us", "CPU per full login with its subscriptions, one after the other"),
-        ("broadcast", "us", f"CPU per message of a broadcast to {count:,}, {acked}, in memory"),
-        ("single", "us", f"CPU per message to one, one after the other, {acked}, in memory"),
+        ("broadcast", "us", f"CPU per message of a broadcast to {count:,}, {kept}"),
+        ("single", "us", f"CPU per message to one, one after the other, {kept}"),
     ):
-        given = [result[what] for result in results]
-        yield Row(f"peer {name}", sentence, "-", unit, statistics.median(given), runs={name: given})
+        given, floors = [result[what] for result in results], [result[what] for result in least]
+        row = Row(f"peer {name}", sentence, "-", unit, statistics.median(given), runs={name: given, FLOOR: floors})
+        if floors:
+            row.floor = statistics.median(floors)
+            row.ratio = row.figure / row.floor
+        yield row

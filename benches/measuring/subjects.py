@@ -95,7 +95,7 @@ def words_of(name, options):
     """How it is started, but for its folder."""
     if name in FLOORS:
         return ["serve", *FLOORS[name], *options]
-    return ["serve", "--log", "warn", "--device", "127.0.0.1:0", "--http", "127.0.0.1:0", *options]
+    return ["serve", "--device", "127.0.0.1:0", "--http", "127.0.0.1:0", *options]
 
 
 def shown(name, options):
