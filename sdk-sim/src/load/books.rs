@@ -134,6 +134,12 @@ impl Receipts {
         self.foreign
     }
 
+    /// Whether every accepted push came. Their number alone does not tell: of a batch that was refused as
+    /// busy, some come all the same.
+    pub(super) fn has_all(&self, answers: &Answers) -> bool {
+        self.received >= answers.accepted_count && self.lost(answers) == 0
+    }
+
     /// Accepted pushes that no device received.
     pub(super) fn lost(&self, answers: &Answers) -> u64 {
         let pairs = answers.accepted.iter().zip(&self.times);
@@ -167,5 +173,11 @@ mod tests {
         assert_eq!((receipts.received(), receipts.doubled()), (2, 1));
         assert_eq!(receipts.foreign(), 2);
         assert_eq!(receipts.lost(&answers), 1);
+        assert!(
+            !receipts.has_all(&answers),
+            "as many came as were accepted, but not those"
+        );
+        assert!(receipts.record(1));
+        assert!(receipts.has_all(&answers));
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::args::{Load, Scenario};
+use super::books::Answers;
 use super::crew::Crew;
 use super::fault::Fault;
 use super::meter::Meter;
@@ -209,12 +210,14 @@ impl Stage {
         }
     }
 
-    /// Waits until `accepted` pushes are received and acked, or nothing comes any more.
-    pub(super) async fn drained(&self, accepted: u64) {
+    /// Waits until every accepted push is received, and as many acked, or nothing comes any more.
+    pub(super) async fn drained(&self, answers: &Answers) {
         self.meter.touch();
         let whole = || {
-            let received = self.meter.received(|received| received.receipts.received());
-            received >= accepted && self.meter.acked() >= accepted
+            let all = self
+                .meter
+                .received(|received| received.receipts.has_all(answers));
+            all && self.meter.acked() >= answers.accepted()
         };
         while !whole() && self.meter.quiet_for() < QUIET_WAIT {
             sleep(LOOK_EVERY).await;

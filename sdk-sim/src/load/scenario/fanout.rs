@@ -45,7 +45,7 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
                 Err(error) => pushed.answers.failed(&error.to_string()),
             }
         }
-        stage.drained(pushed.answers.accepted()).await;
+        stage.drained(&pushed.answers).await;
     }
     let phase = stage.probe.since(&before)?;
     let wire_after = stage.wire();

@@ -38,7 +38,7 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     let pushed = pushed?;
     travelled?;
     let _returned = stage.log_in(&crew, travellers).await?;
-    stage.drained(pushed.answers.accepted()).await;
+    stage.drained(&pushed.answers).await;
     let phase = stage.probe.since(&before)?;
     let mut report = report(stage, phase);
     add_logins(stage, &mut report);

@@ -32,7 +32,7 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
         total: stage.args.pushes(),
     });
     let _devices = stage.log_in(&crew, crew.all()).await?;
-    stage.drained(pushed.answers.accepted()).await;
+    stage.drained(&pushed.answers).await;
     let phase = stage.probe.since(&before)?;
     // The sockets are new: all that they received belongs to the return, handshakes included.
     let below_tls = stage.wire().map(|wire| wire.received);

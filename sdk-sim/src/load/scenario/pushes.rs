@@ -20,7 +20,7 @@ pub(super) async fn play(stage: &Stage) -> Result<Outcome, Fault> {
     stage.meter.expect(schedule);
     pusher.start(schedule);
     let pushed = pusher.finished().await?;
-    stage.drained(pushed.answers.accepted()).await;
+    stage.drained(&pushed.answers).await;
     let phase = stage.probe.since(&before)?;
     let wire_after = stage.wire();
     Ok(measured(
