@@ -538,3 +538,6 @@ impl Wire {
         Ok(rustix::net::shutdown(fd, how)?)
     }
 }
+
+#[cfg(test)]
+mod tests;
