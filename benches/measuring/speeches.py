@@ -39,6 +39,18 @@ def mqtt_packet(kind, body):
             return bytes([kind]) + length + body
 
 
+def first_packet(unread):
+    """Its first byte, its body, and what stands behind it; nothing if it is not whole. MQTT and ours write it alike."""
+    length, at = 0, 1
+    while at < len(unread):
+        digit = unread[at]
+        length |= (digit & 127) << 7 * (at - 1)
+        at += 1
+        if digit < 128:
+            return (unread[0], unread[at:at + length], unread[at + length:]) if len(unread) >= at + length else None
+    return None
+
+
 class Speech:
     """What is the same for all but ours."""
 
@@ -82,23 +94,12 @@ class Mqtt(Speech):
     def parse(unread):
         """Publishes in what came, what to answer, and the rest."""
         count, answer = 0, b""
-        while len(unread) >= 2:
-            length, shift, at = 0, 0, 1
-            while at < len(unread):
-                digit = unread[at]
-                length |= (digit & 127) << shift
-                shift, at = shift + 7, at + 1
-                if digit < 128:
-                    break
-            else:
-                break
-            if len(unread) < at + length:
-                break
-            if unread[0] >> 4 == 3:
-                topic = struct.unpack_from(">H", unread, at)[0]
-                answer += b"\x40\x02" + unread[at + 2 + topic:at + 4 + topic]
+        while (packet := first_packet(unread)) is not None:
+            kind, body, unread = packet
+            if kind >> 4 == 3:
+                topic = struct.unpack_from(">H", body)[0]
+                answer += b"\x40\x02" + body[2 + topic:4 + topic]
                 count += 1
-            unread = unread[at + length:]
         return count, answer, unread
 
 
@@ -233,25 +234,14 @@ class Ringpost(Speech):
 
     def parse(self, unread):
         ids, answer = [], b""
-        while True:
-            length, shift, at = 0, 0, 1
-            while at < len(unread):
-                digit = unread[at]
-                length |= (digit & 127) << shift
-                shift, at = shift + 7, at + 1
-                if digit < 128:
-                    break
-            else:
-                break
-            if len(unread) < at + length:
-                break
-            if unread[0] == self.PUSH:
-                ids.append(struct.unpack_from(">Q", unread, at)[0])
-            elif unread[0] == self.PING:
+        while (frame := first_packet(unread)) is not None:
+            kind, body, unread = frame
+            if kind == self.PUSH:
+                ids.append(struct.unpack_from(">Q", body)[0])
+            elif kind == self.PING:
                 answer += bytes([self.PONG, 0])
-            elif unread[0] == self.CLOSE:
-                raise Failure(f"a device was closed: {unread[at:at + length]!r}")
-            unread = unread[at + length:]
+            elif kind == self.CLOSE:
+                raise Failure(f"a device was closed: {body!r}")
         for id in ids:
             answer += bytes([self.ACK, 8]) + struct.pack(">Q", id)
         return len(ids), answer, unread
