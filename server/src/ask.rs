@@ -180,7 +180,10 @@ impl Asker {
         loop {
             tokio::select! {
                 // Others that can run now ask first: it stands behind them in line.
-                () = self.asked.notified() => self.ring(),
+                () = self.asked.notified() => {
+                    self.ring();
+                    continue;
+                }
                 () = inbox.news() => {}
             }
             while let Some(message) = inbox.take() {
