@@ -1,8 +1,8 @@
 """Other servers beside ours: memory and CPU of a TLS subscriber, CPU of a message to one and to all.
 
 Owner: nobody. Always: the subscribers are this process's, in Python, one after the other through the handshake; only the
-server's own memory and CPU are figures. What is not installed is said to be so. Nothing is stored: QoS 1 in memory, and
-without acks for Redis and NATS.
+server's own memory and CPU are figures. What is not installed is said to be so. Others store nothing: QoS 1 in memory, and
+without acks for Redis and NATS; ours is on disk.
 """
 
 import json
@@ -150,7 +150,7 @@ def cpu_us(pid):
 class Subscribers:
     """Connected, subscribed, and silent until something is published."""
 
-    def __init__(self, port, speech, count):
+    def __init__(self, port, speech):
         self.speech = speech
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # A loopback port of our own making.
@@ -159,13 +159,9 @@ class Subscribers:
         self.context, self.port = context, port
         self.socks = []
         self.selector = selectors.DefaultSelector()
-        self.count = count
 
-    def prepare(self):
-        self.speech.prepare(self.connect, self.count)
-
-    def log_in(self):
-        for number in range(self.count):
+    def log_in(self, count):
+        for number in range(count):
             sock = self.open(number)
             self.speech.subscribe(sock, [TOPIC, topic_of(number)])
             sock.setblocking(False)
@@ -214,12 +210,12 @@ def measured(pid, port, speech, sizes):
     """What it takes, by what it is taken for."""
     count, broadcasts, singles = sizes["peer_subscribers"], sizes["peer_broadcasts"], sizes["peer_singles"]
     memory = resident(pid)
-    subscribers = Subscribers(port, speech, count)
+    subscribers = Subscribers(port, speech)
     try:
-        subscribers.prepare()
+        speech.prepare(subscribers.connect, count)
         time.sleep(SETTLE)
         began = cpu_us(pid)
-        subscribers.log_in()
+        subscribers.log_in(count)
         time.sleep(SETTLE)
         taken = {"memory": (resident(pid) - memory) / count, "login": (cpu_us(pid) - began) / count}
         publisher = speech.publisher(subscribers.open, count)
